@@ -1,0 +1,2 @@
+//! `waybill`.
+fn main() {}
