@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Nothing ships from here: peers, attacks, faults, the shape of the house. See `tests/` and `peers/`.
