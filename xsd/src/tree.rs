@@ -168,6 +168,11 @@ impl Element {
         }
     }
 
+    /// Replaces all attributes; their names must differ.
+    pub(crate) fn replace_attributes(&mut self, attributes: Vec<Attribute>) {
+        self.attributes = attributes;
+    }
+
     /// Appends a child element.
     pub fn push(&mut self, child: Self) {
         self.children.push(Node::Element(child));

@@ -1,0 +1,157 @@
+//! Names and the namespaces they stand for: declarations in scope, and one allocation for each distinct name.
+
+use crate::chars;
+use crate::tree::{Element, QName};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The namespace that the prefix `xml` always stands for.
+pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+/// The namespace of declarations; no name can be in it.
+pub(crate) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+
+/// The namespace declarations in scope.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    bindings: Vec<(Arc<str>, Arc<str>)>,
+    marks: Vec<usize>,
+    none: Arc<str>,
+    xml: Arc<str>,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self { bindings: Vec::new(), marks: Vec::new(), none: "".into(), xml: XML_NAMESPACE.into() }
+    }
+}
+
+impl Scope {
+    /// The scope inside `element`: what it and the elements around it declare.
+    pub fn enter_element(&mut self, element: &Element) {
+        self.enter();
+        self.bindings.extend(element.namespaces().iter().cloned());
+    }
+
+    /// Opens a scope that declares nothing yet.
+    pub(crate) fn enter(&mut self) {
+        self.marks.push(self.bindings.len());
+    }
+
+    /// Leaves the scope entered last.
+    pub fn leave(&mut self) {
+        self.bindings.truncate(self.marks.pop().unwrap_or_default());
+    }
+
+    /// Declares a prefix in the innermost scope; false if that scope has declared it already.
+    pub(crate) fn declare(&mut self, prefix: Arc<str>, namespace: Arc<str>) -> bool {
+        let fresh = self.innermost().iter().all(|(declared, _)| *declared != prefix);
+        self.bindings.push((prefix, namespace));
+        fresh
+    }
+
+    /// What the innermost scope declares itself.
+    pub(crate) fn innermost(&self) -> &[(Arc<str>, Arc<str>)] {
+        self.bindings.get(self.marks.last().copied().unwrap_or_default()..).unwrap_or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// The namespace of a prefix; for the empty prefix the default namespace, which is the empty one where none is declared.
+    /// `None`: the prefix is not declared.
+    #[must_use]
+    pub fn namespace(&self, prefix: &str) -> Option<&Arc<str>> {
+        if prefix == "xml" {
+            return Some(&self.xml);
+        }
+        match self.bindings.iter().rev().find(|(declared, _)| **declared == *prefix) {
+            Some((_, namespace)) => Some(namespace),
+            None => prefix.is_empty().then_some(&self.none),
+        }
+    }
+
+    /// A qualified name in content (xs:QName: the default namespace applies). `None`: no name, or a prefix that is not declared.
+    #[must_use]
+    pub fn qname(&self, text: &str) -> Option<QName> {
+        let (prefix, local) = chars::split_qname(chars::trim(text))?;
+        self.namespace(prefix).map(|namespace| QName::new(Arc::clone(namespace), local))
+    }
+}
+
+/// Why a declaration is refused (Namespaces in XML 1.0 §2.2, §3).
+pub(crate) fn forbidden(prefix: &str, namespace: &str) -> Option<&'static str> {
+    let absolute = namespace.split_once(':').is_some_and(|(scheme, _)| {
+        let mut bytes = scheme.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    });
+    match (prefix, namespace) {
+        ("xml", XML_NAMESPACE) => None,
+        ("xml", _) => Some("the prefix xml cannot be bound to another namespace"),
+        ("xmlns", _) => Some("the prefix xmlns cannot be declared"),
+        (_, XML_NAMESPACE | XMLNS_NAMESPACE) => Some("this namespace has its own prefix"),
+        ("", "") => None,
+        (_, "") => Some("only the default namespace can be undeclared"),
+        _ if !absolute => Some("a namespace name is an absolute URI"),
+        _ => None,
+    }
+}
+
+/// A name as written: prefix (empty for none) and local part.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    pub(crate) prefix: Arc<str>,
+    pub(crate) local: Arc<str>,
+}
+
+/// Every distinct name of a document, allocated and checked once.
+pub(crate) struct Names<'t> {
+    names: HashMap<&'t str, Name>,
+    parts: HashMap<&'t str, Arc<str>>,
+    namespaces: HashMap<String, Arc<str>>,
+    none: Arc<str>,
+}
+
+impl Default for Names<'_> {
+    fn default() -> Self {
+        Self { names: HashMap::new(), parts: HashMap::new(), namespaces: HashMap::new(), none: "".into() }
+    }
+}
+
+impl<'t> Names<'t> {
+    /// The name that `raw` spells; `None` if it is no qualified name.
+    pub(crate) fn get(&mut self, raw: &'t str) -> Option<Name> {
+        if let Some(name) = self.names.get(raw) {
+            return Some(name.clone());
+        }
+        let (prefix, local) = chars::split_qname(raw)?;
+        let name = Name { prefix: self.part(prefix), local: self.part(local) };
+        self.names.insert(raw, name.clone());
+        Some(name)
+    }
+
+    fn part(&mut self, part: &'t str) -> Arc<str> {
+        match part {
+            "" => self.none(),
+            part => Arc::clone(self.parts.entry(part).or_insert_with(|| part.into())),
+        }
+    }
+
+    /// The one copy of a namespace name.
+    pub(crate) fn namespace(&mut self, namespace: String) -> Arc<str> {
+        match self.namespaces.get(&namespace) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let fresh: Arc<str> = namespace.as_str().into();
+                self.namespaces.insert(namespace, Arc::clone(&fresh));
+                fresh
+            }
+        }
+    }
+
+    /// No namespace, no prefix.
+    pub(crate) fn none(&self) -> Arc<str> {
+        Arc::clone(&self.none)
+    }
+}
