@@ -1,0 +1,275 @@
+//! Dates of legacy systems: patterns such as `yyyyMMdd`, days and instants, and the zone that was never written down.
+
+/// What a pattern has at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Digits(Part, usize),
+    Literal(char),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Year,
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Milli,
+}
+
+/// A date pattern: yyyy MM dd HH mm ss SSS and literal characters, letters among these in single quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern(Vec<Piece>);
+
+/// What a written date can be taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Date,
+    DateTime,
+}
+
+/// A real calendar date, perhaps with a time of day, perhaps with the minutes its zone is ahead of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    day: i64,
+    time_ms: Option<i64>,
+    zone_minutes: Option<i64>,
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+impl Pattern {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut letters = text.chars().peekable();
+        while let Some(letter) = letters.next() {
+            if letter == '\'' {
+                pieces.extend(letters.by_ref().take_while(|inside| *inside != '\'').map(Piece::Literal));
+                continue;
+            }
+            if !letter.is_ascii_alphabetic() {
+                pieces.push(Piece::Literal(letter));
+                continue;
+            }
+            let mut length = 1;
+            while letters.next_if_eq(&letter).is_some() {
+                length += 1;
+            }
+            let part = match (letter, length) {
+                ('y', 4) => Part::Year,
+                ('M', 2) => Part::Month,
+                ('d', 2) => Part::Day,
+                ('H', 2) => Part::Hour,
+                ('m', 2) => Part::Minute,
+                ('s', 2) => Part::Second,
+                ('S', 3) => Part::Milli,
+                _ => return Err(format!("'{}' is none of yyyy MM dd HH mm ss SSS", letter.to_string().repeat(length))),
+            };
+            pieces.push(Piece::Digits(part, length));
+        }
+        let has = |wanted: Part| pieces.iter().filter(|piece| matches!(piece, Piece::Digits(part, _) if *part == wanted)).count();
+        if [Part::Year, Part::Month, Part::Day].into_iter().any(|part| has(part) != 1) {
+            return Err("a pattern needs yyyy, MM and dd, each once".to_owned());
+        }
+        if [Part::Hour, Part::Minute, Part::Second, Part::Milli].into_iter().any(|part| has(part) > 1) {
+            return Err("a pattern names each part once".to_owned());
+        }
+        Ok(Self(pieces))
+    }
+
+    /// Whether what it reads has a time of day.
+    pub(crate) fn kind(&self) -> Kind {
+        let timed = self.0.iter().any(|piece| matches!(piece, Piece::Digits(Part::Hour, _)));
+        if timed { Kind::DateTime } else { Kind::Date }
+    }
+
+    /// Reads a value of exactly this form that is a day of the calendar.
+    pub(crate) fn read(&self, value: &str) -> Option<Moment> {
+        let mut rest = value;
+        let (mut year, mut month, mut day, mut time) = (0, 0, 0, [0_i64; 4]);
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(letter) => rest = rest.strip_prefix(*letter)?,
+                Piece::Digits(part, length) => {
+                    let (digits, after) = rest.split_at_checked(*length)?;
+                    rest = after;
+                    let number = number(digits, *length)?;
+                    let [hour, minute, second, milli] = &mut time;
+                    let place = match part {
+                        Part::Year => &mut year,
+                        Part::Month => &mut month,
+                        Part::Day => &mut day,
+                        Part::Hour => hour,
+                        Part::Minute => minute,
+                        Part::Second => second,
+                        Part::Milli => milli,
+                    };
+                    *place = number;
+                }
+            }
+        }
+        let time_ms = if self.kind() == Kind::DateTime { Some(time_of_day(time)?) } else { None };
+        rest.is_empty().then_some(Moment { day: civil_day(year, month, day)?, time_ms, zone_minutes: None })
+    }
+}
+
+impl Moment {
+    /// Reads an xs:date or an xs:dateTime of a year from 1 to 9999. A fraction finer than a millisecond is cut off.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (date, rest) = text.split_at_checked(10)?;
+        let mut parts = date.splitn(3, '-');
+        let (year, month, day) = (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+        let day = civil_day(year, month, day)?;
+        let Some(rest) = rest.strip_prefix('T') else {
+            return Some(Self { day, time_ms: None, zone_minutes: optional_zone(rest)? });
+        };
+        let (clock, zone) = rest.split_at_checked(rest.find(['Z', '+', '-']).unwrap_or(rest.len()))?;
+        let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let mut parts = whole.splitn(3, ':');
+        let (hour, minute, second) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+        if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let milli: String = fraction.chars().chain("000".chars()).take(3).collect();
+        let time_ms = time_of_day([hour, minute, second, number(&milli, 3)?])?;
+        Some(Self { day, time_ms: Some(time_ms), zone_minutes: optional_zone(zone)? })
+    }
+
+    /// The form of XML Schema: a date without zone, a dateTime with the zone it was read with.
+    pub(crate) fn write(self) -> String {
+        let (date, zone) = (date_text(self.day), self.zone_minutes.map(zone_text).unwrap_or_default());
+        match self.time_ms {
+            None => date,
+            Some(ms) => format!("{date}T{}{zone}", clock_text(ms)),
+        }
+    }
+
+    /// The calendar day that this is in `zone`: what was written without a zone was written there.
+    pub(crate) fn to_date(self, zone_minutes: i64) -> String {
+        match (self.time_ms, self.zone_minutes) {
+            (Some(ms), Some(own)) => date_text(self.day + (ms + (zone_minutes - own) * 60_000).div_euclid(DAY_MS)),
+            _ => date_text(self.day),
+        }
+    }
+
+    /// The instant in UTC with three decimals; `None` for a bare date, which is not an instant.
+    pub(crate) fn to_instant(self, zone_minutes: i64) -> Option<String> {
+        let utc = self.time_ms? - self.zone_minutes.unwrap_or(zone_minutes) * 60_000;
+        let day = self.day + utc.div_euclid(DAY_MS);
+        Some(format!("{}T{}Z", date_text(day), clock_text(utc.rem_euclid(DAY_MS))))
+    }
+}
+
+/// Minutes ahead of UTC: `Z`, `+08:00`, `-03:30`.
+pub(crate) fn zone(text: &str) -> Option<i64> {
+    if text == "Z" {
+        return Some(0);
+    }
+    let (sign, rest) = text.split_at_checked(1)?;
+    let (hours, minutes) = rest.split_once(':')?;
+    let minutes = number(hours, 2)? * 60 + number(minutes, 2).filter(|minutes| *minutes < 60)?;
+    match sign {
+        _ if minutes > 14 * 60 => None,
+        "+" => Some(minutes),
+        "-" => Some(-minutes),
+        _ => None,
+    }
+}
+
+fn optional_zone(text: &str) -> Option<Option<i64>> {
+    if text.is_empty() { Some(None) } else { zone(text).map(Some) }
+}
+
+fn number(text: &str, length: usize) -> Option<i64> {
+    (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn time_of_day([hour, minute, second, milli]: [i64; 4]) -> Option<i64> {
+    (hour < 24 && minute < 60 && second < 60).then_some(((hour * 60 + minute) * 60 + second) * 1000 + milli)
+}
+
+/// Days since 0000-03-01 of the proleptic Gregorian calendar.
+fn civil_day(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if year < 1 || day < 1 || day > days {
+        return None;
+    }
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    Some(year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1)
+}
+
+fn date_text(day: i64) -> String {
+    let era = day.div_euclid(146_097);
+    let of_era = day.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let (month, next) = if shifted < 10 { (shifted + 3, 0) } else { (shifted - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", year_of_era + era * 400 + next)
+}
+
+fn clock_text(ms: i64) -> String {
+    format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
+}
+
+fn zone_text(minutes: i64) -> String {
+    if minutes == 0 {
+        return "Z".to_owned();
+    }
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_read_only_what_they_say() {
+        for (pattern, value, expected) in [
+            ("yyyyMMdd", "19900101", Some("1990-01-01")),
+            ("yyyyMMdd", "20010229", None),
+            ("yyyyMMdd", "20000229", Some("2000-02-29")),
+            ("yyyyMMdd", "1990010", None),
+            ("yyyyMMdd", "199001011", None),
+            ("yyyyMMdd", "1990-1-1", None),
+            ("yyyy年MM月dd日", "1949年10月01日", Some("1949-10-01")),
+            ("dd.MM.yyyy HH:mm", "31.12.1999 23:59", Some("1999-12-31T23:59:00.000")),
+            ("yyyyMMdd'T'HHmmssSSS", "20260703T235959001", Some("2026-07-03T23:59:59.001")),
+            ("yyyyMMddHH", "2026070324", None),
+        ] {
+            let read = Pattern::parse(pattern).unwrap().read(value).map(Moment::write);
+            assert_eq!(read.as_deref(), expected, "{pattern} {value}");
+        }
+        for bad in ["yyyy", "yyyyMMddMM", "yyMMdd", "yyyyMMddX", "yyyyMMddHHHH"] {
+            assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_a_day_of_its_zone() {
+        for (text, ahead, date, instant) in [
+            ("2026-07-03T23:30:00", "+08:00", "2026-07-03", Some("2026-07-03T15:30:00.000Z")),
+            ("2026-07-03T23:30:00Z", "+08:00", "2026-07-04", Some("2026-07-03T23:30:00.000Z")),
+            ("2026-01-01T00:30:00+08:00", "Z", "2025-12-31", Some("2025-12-31T16:30:00.000Z")),
+            ("1959-02-28T23:59:59.9999", "-00:01", "1959-02-28", Some("1959-03-01T00:00:59.999Z")),
+            ("2026-07-03", "+08:00", "2026-07-03", None),
+            ("2026-07-03+08:00", "Z", "2026-07-03", None),
+        ] {
+            let (moment, ahead) = (Moment::read(text).unwrap(), zone(ahead).unwrap());
+            assert_eq!((moment.to_date(ahead).as_str(), moment.to_instant(ahead).as_deref()), (date, instant), "{text}");
+        }
+        for bad in ["2026-02-29", "2026-07-03T24:00:00", "2026-07-03T10:00:00+15:00", "2026-07-03T10:00:00.", "26-07-03", "2026-07-0三"] {
+            assert_eq!(Moment::read(bad), None, "{bad}");
+        }
+    }
+}
