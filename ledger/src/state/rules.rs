@@ -1,0 +1,195 @@
+//! The rules of the state machine: `decide` says whether a record takes effect, `evolve` is the effect.
+
+use super::{Account, Assigned, Granted, Listed, State, owner};
+use crate::body::{Assignment, Content, Evidence, Grant, Permission, Principal, Request, Revocation, Role, Trade, User};
+use crate::record::Refusal;
+use xsd::time::Timestamp;
+
+impl State {
+    pub(super) fn decide(&self, request: &Request, time: Timestamp) -> Result<(), Refusal> {
+        match request.content() {
+            Content::Genesis(_) => require(self.size == 0, Refusal::Founded),
+            Content::User(user) => self.decide_user(user),
+            Content::Role(role) => match (role.define, self.roles.contains_key(&role.role)) {
+                (true, true) => Err(Refusal::Exists),
+                (false, false) => Err(Refusal::UnknownRole),
+                _ => Ok(()),
+            },
+            Content::Assignment(assignment) => self.decide_assignment(assignment),
+            Content::Grant(grant) => self.decide_grant(grant),
+            Content::Revocation(revocation) => self.decide_revocation(revocation),
+            Content::Directory(listing) => {
+                require(owner(&listing.resource) == listing.producer, Refusal::NotOwner)?;
+                let stands = self.directory.get(&listing.resource).map(|listed| &listed.id);
+                require(listing.supersedes.is_none() || listing.supersedes.as_ref() == stands, Refusal::NotSuperseded)
+            }
+            Content::Inquiry(inquiry) => {
+                require(inquiry.user.authority == inquiry.sector && self.users.contains_key(&inquiry.user), Refusal::UnknownUser)
+            }
+            Content::Trade(trade) => self.decide_trade(request, trade, time),
+        }
+    }
+
+    fn decide_user(&self, user: &User) -> Result<(), Refusal> {
+        match (user.action.as_str(), self.users.contains_key(&user.user)) {
+            ("add", true) => return Err(Refusal::Exists),
+            ("add", false) | ("modify" | "delete", true) => {}
+            _ => return Err(Refusal::UnknownUser),
+        }
+        let free = |certificate| self.certificates.get(certificate).is_none_or(|holder| *holder == user.user);
+        require(user.action == "delete" || user.certificates.iter().all(free), Refusal::CertificateTaken)
+    }
+
+    fn decide_assignment(&self, assignment: &Assignment) -> Result<(), Refusal> {
+        let stands = self.assignments.contains_key(&(assignment.user.clone(), assignment.role.clone()));
+        if !assignment.assign {
+            return require(stands, Refusal::UnknownAssignment);
+        }
+        require(self.users.contains_key(&assignment.user), Refusal::UnknownUser)?;
+        require(self.roles.contains_key(&assignment.role), Refusal::UnknownRole)?;
+        require(assignment.period.start < assignment.period.end, Refusal::EmptyPeriod)?;
+        require(!stands, Refusal::Exists)
+    }
+
+    fn decide_grant(&self, grant: &Grant) -> Result<(), Refusal> {
+        require(owner(&grant.object) == grant.issuer, Refusal::NotOwner)?;
+        require(self.published(&grant.object), Refusal::NotPublished)?;
+        require(self.roles.contains_key(&grant.role), Refusal::UnknownRole)?;
+        require(grant.period.start < grant.period.end, Refusal::EmptyPeriod)?;
+        let Some(supersedes) = &grant.supersedes else { return Ok(()) };
+        let old = self.grants.get(supersedes).filter(|old| old.grant.issuer == grant.issuer).ok_or(Refusal::UnknownGrant)?;
+        require(old.grant.object == grant.object, Refusal::NotSuperseded)?;
+        require(old.ended.is_none(), Refusal::GrantEnded)
+    }
+
+    fn decide_revocation(&self, revocation: &Revocation) -> Result<(), Refusal> {
+        let granted = self.grants.get(&revocation.grant).filter(|granted| granted.grant.issuer == revocation.issuer);
+        require(granted.ok_or(Refusal::UnknownGrant)?.ended.is_none(), Refusal::GrantEnded)
+    }
+
+    fn decide_trade(&self, request: &Request, trade: &Trade, time: Timestamp) -> Result<(), Refusal> {
+        let terms = &trade.terms;
+        require(owner(&terms.resource) == terms.sender, Refusal::NotOwner)?;
+        require(self.members.contains_key(&terms.sender) && self.members.contains_key(&terms.receiver), Refusal::Incomplete)?;
+        require(terms.user.authority == terms.receiver, Refusal::Incomplete)?;
+        if let Some(evidence) = &trade.evidence {
+            agrees(request, trade, evidence)?;
+        }
+        match trade.status.as_str() {
+            "delivered" => {
+                let grant = trade.grant.as_ref().filter(|_| trade.packed).ok_or(Refusal::Incomplete)?;
+                require(self.published(&terms.resource), Refusal::NotPublished)?;
+                let granted = self.grants.get(grant).ok_or(Refusal::UnknownGrant)?;
+                let permits = self.allows(granted, &terms.user, &terms.resource, Permission::Read, Some(&terms.purpose), time);
+                require(permits, Refusal::NotPermitted)
+            }
+            "denied" | "not-found" => require(trade.evidence.is_some(), Refusal::EvidenceMismatch),
+            "failed" => Ok(()),
+            "timed-out" => require(trade.evidence.is_none(), Refusal::EvidenceMismatch),
+            _ => Err(Refusal::WrongStatus),
+        }
+    }
+
+    pub(super) fn published(&self, resource: &str) -> bool {
+        self.directory.get(resource).is_some_and(|listed| listed.listing.status == "active")
+    }
+
+    pub(super) fn allows(
+        &self,
+        granted: &Granted,
+        user: &Principal,
+        object: &str,
+        permission: Permission,
+        purpose: Option<&str>,
+        time: Timestamp,
+    ) -> bool {
+        let grant = &granted.grant;
+        let assigned = self.assignments.get(&(user.clone(), grant.role.clone()));
+        granted.ended.is_none()
+            && grant.object == object
+            && grant.permissions.contains(&permission)
+            && grant.period.contains(time)
+            && (grant.purposes.is_empty() || purpose.is_some_and(|purpose| grant.purposes.contains(purpose)))
+            && self.users.contains_key(user)
+            && self.roles.contains_key(&grant.role)
+            && assigned.is_some_and(|assigned| assigned.period.contains(time))
+    }
+
+    pub(super) fn evolve(&mut self, request: &Request, index: u64) {
+        match request.content() {
+            Content::Genesis(_) => self.seat_administrators(),
+            Content::User(user) => self.evolve_user(user, index),
+            Content::Role(role) => self.evolve_role(role, index),
+            Content::Assignment(assignment) => {
+                let key = (assignment.user.clone(), assignment.role.clone());
+                if assignment.assign {
+                    self.assignments.insert(key, Assigned { period: assignment.period, index });
+                } else {
+                    self.assignments.remove(&key);
+                }
+            }
+            Content::Grant(grant) => {
+                if let Some(old) = grant.supersedes.as_ref().and_then(|old| self.grants.get_mut(old)) {
+                    old.ended = Some(index);
+                }
+                self.grants_by_object.entry(grant.object.clone()).or_default().insert(request.id().to_owned());
+                self.grants.insert(request.id().to_owned(), Granted { grant: grant.clone(), index, ended: None });
+            }
+            Content::Revocation(revocation) => {
+                if let Some(granted) = self.grants.get_mut(&revocation.grant) {
+                    granted.ended = Some(index);
+                }
+            }
+            Content::Directory(listing) => {
+                self.history.entry(listing.resource.clone()).or_default().push(index);
+                let listed = Listed { id: request.id().to_owned(), listing: listing.clone(), index };
+                self.directory.insert(listing.resource.clone(), listed);
+            }
+            Content::Inquiry(_) | Content::Trade(_) => {}
+        }
+    }
+
+    fn seat_administrators(&mut self) {
+        for member in self.members.values() {
+            let user = Principal { authority: member.id.clone(), name: "administrator".to_owned() };
+            let account = Account { class: "administrator".to_owned(), certificates: vec![member.administrator], index: 0 };
+            self.certificates.insert(member.administrator, user.clone());
+            self.users.insert(user, account);
+        }
+    }
+
+    fn evolve_user(&mut self, user: &User, index: u64) {
+        if let Some(old) = self.users.remove(&user.user) {
+            for certificate in &old.certificates {
+                self.certificates.remove(certificate);
+            }
+        }
+        if user.action == "delete" {
+            self.assignments.retain(|(holder, _), _| *holder != user.user);
+            return;
+        }
+        for certificate in &user.certificates {
+            self.certificates.insert(*certificate, user.user.clone());
+        }
+        let account = Account { class: user.class.clone(), certificates: user.certificates.clone(), index };
+        self.users.insert(user.user.clone(), account);
+    }
+
+    fn evolve_role(&mut self, role: &Role, index: u64) {
+        if role.define {
+            self.roles.insert(role.role.clone(), index);
+            return;
+        }
+        self.roles.remove(&role.role);
+        self.assignments.retain(|(_, held), _| *held != role.role);
+    }
+}
+
+fn require(holds: bool, refusal: Refusal) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(refusal) }
+}
+
+fn agrees(request: &Request, trade: &Trade, evidence: &Evidence) -> Result<(), Refusal> {
+    let signed = evidence.signature.account == trade.terms.receiver;
+    require(signed && evidence.terms == trade.terms && request.id() == trade.terms.id, Refusal::EvidenceMismatch)
+}
