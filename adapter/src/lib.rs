@@ -6,3 +6,4 @@ pub mod fault;
 pub mod pki;
 pub mod security;
 pub mod soap;
+pub mod unified;
