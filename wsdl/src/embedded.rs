@@ -1,0 +1,49 @@
+//! The contracts of the house and the schemas they import, as they stand in the program.
+
+use crate::contract::{Contract, Defect};
+
+/// The services, by the name that stands in their path `/ws/NAME`.
+pub const SERVICES: [&str; 5] = ["directory", "trading", "authority", "registry", "audit"];
+
+const DOCUMENTS: [(&str, &[u8]); 19] = [
+    ("audit.wsdl", include_bytes!("../audit.wsdl")),
+    ("authority.wsdl", include_bytes!("../authority.wsdl")),
+    ("directory.wsdl", include_bytes!("../directory.wsdl")),
+    ("registry.wsdl", include_bytes!("../registry.wsdl")),
+    ("trading.wsdl", include_bytes!("../trading.wsdl")),
+    ("audit-messages.xsd", include_bytes!("../audit-messages.xsd")),
+    ("authority-messages.xsd", include_bytes!("../authority-messages.xsd")),
+    ("directory-messages.xsd", include_bytes!("../directory-messages.xsd")),
+    ("registry-messages.xsd", include_bytes!("../registry-messages.xsd")),
+    ("trading-messages.xsd", include_bytes!("../trading-messages.xsd")),
+    ("fault.xsd", include_bytes!("../fault.xsd")),
+    ("receipt.xsd", include_bytes!("../receipt.xsd")),
+    ("common.xsd", include_bytes!("../../xsd/common.xsd")),
+    ("business.xsd", include_bytes!("../../xsd/business.xsd")),
+    ("metadata.xsd", include_bytes!("../../xsd/metadata.xsd")),
+    ("directory.xsd", include_bytes!("../../xsd/directory.xsd")),
+    ("trading.xsd", include_bytes!("../../xsd/trading.xsd")),
+    ("authority.xsd", include_bytes!("../../xsd/authority.xsd")),
+    ("ledger.xsd", include_bytes!("../../xsd/ledger.xsd")),
+];
+
+fn document(name: &str) -> Option<&'static [u8]> {
+    DOCUMENTS.iter().find(|(known, _)| *known == name).map(|(_, octets)| *octets)
+}
+
+/// A schema that a contract of the house imports, by its schemaLocation.
+#[must_use]
+pub fn schema(location: &str) -> Option<&'static [u8]> {
+    document(location).filter(|_| location.ends_with(".xsd"))
+}
+
+/// Reads the contract of a service of [`SERVICES`].
+///
+/// # Errors
+/// There is no such service. (That the contracts of the house hold together is shown by a test.)
+pub fn contract(service: &str) -> Result<Contract, Vec<Defect>> {
+    let file = [service, ".wsdl"].concat();
+    let missing = || vec![Defect { file: file.clone(), place: Default::default(), what: format!("there is no service {service:?}") }];
+    let octets = document(&file).ok_or_else(missing)?;
+    Contract::read(&file, octets, &|location| schema(location).map(<[u8]>::to_vec))
+}
