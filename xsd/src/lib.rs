@@ -1,9 +1,19 @@
 //! XML Schema: the one XML reader and the one writer of the house, the schema graph, and the validator every record passes.
 
+mod automaton;
+mod blocks;
+mod calendar;
 mod chars;
 pub mod decode;
+mod pattern;
 pub mod read;
+pub mod schema;
 pub mod scope;
+pub mod simple;
 pub mod time;
 pub mod tree;
+mod value;
 pub mod write;
+
+pub use pattern::Pattern;
+pub use value::Primitive;

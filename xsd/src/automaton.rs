@@ -1,0 +1,450 @@
+//! Content models as automata: one position for each element or wildcard particle, edges between them, and counters for
+//! occurrences, so that `maxOccurs="1000000000"` costs what `maxOccurs="2"` costs.
+
+use crate::schema::{ElementId, Particle, Source, Term, Wildcard};
+use crate::tree::QName;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A compiled content model. Nothing is accepted by the default one but no child at all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    positions: Vec<Position>,
+    /// Edges from the start, in the order of the positions they lead to.
+    start: Vec<Edge>,
+    nullable: bool,
+    /// An all group: its members in any order, each at most once.
+    all: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Position {
+    leaf: Leaf,
+    /// The counted particles around and at it, outermost first.
+    counters: Vec<Counter>,
+    edges: Vec<Edge>,
+    /// Whether the content may end here, counters permitting.
+    last: bool,
+    required: bool,
+    source: Source,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counter {
+    min: u32,
+    max: Option<u32>,
+}
+
+/// A step to `target`: the first `keep` counters stay, the last of them one higher if `bump`; the rest have ended and start anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Edge {
+    target: usize,
+    keep: usize,
+    bump: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Leaf {
+    /// The declaration and those that may stand for it.
+    Element(Vec<(QName, ElementId)>),
+    Any(Wildcard),
+}
+
+impl Leaf {
+    fn matches(&self, name: &QName) -> bool {
+        match self {
+            Self::Element(names) => names.iter().any(|(listed, _)| listed == name),
+            Self::Any(wildcard) => wildcard.allows(name.namespace()),
+        }
+    }
+}
+
+/// What a child is to be validated against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target<'m> {
+    Element(ElementId),
+    Any(&'m Wildcard),
+}
+
+/// Where in a model the children of an element have got to.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor {
+    places: Vec<(usize, Vec<u32>)>,
+    /// Of an all group: what has been.
+    seen: Vec<bool>,
+    started: bool,
+}
+
+/// Two particles that one child could belong to (cos-nonambig).
+pub(crate) struct Ambiguity {
+    pub(crate) name: String,
+    pub(crate) first: Source,
+    pub(crate) second: Source,
+}
+
+impl Model {
+    /// Compiles a particle. `names` lists the declarations that may stand for one, itself included.
+    ///
+    /// # Errors
+    /// The model has too many edges.
+    pub(crate) fn new(particle: &Particle, names: &dyn Fn(ElementId) -> Vec<(QName, ElementId)>) -> Result<Self, &'static str> {
+        let mut build = Build { positions: Vec::new(), chain: Vec::new(), edges: 0, names };
+        if let (Term::All(members), 1..) = (&particle.term, particle.max.unwrap_or(1)) {
+            for member in members.iter().filter(|member| member.max != Some(0)) {
+                build.leaf(member);
+            }
+            let nullable = particle.min == 0 || build.positions.iter().all(|position| !position.required);
+            return Ok(Self { positions: build.positions, start: Vec::new(), nullable, all: true });
+        }
+        let fragment = build.particle(particle)?;
+        let mut positions = build.positions;
+        for at in fragment.last {
+            if let Some(position) = positions.get_mut(at) {
+                position.last = true;
+            }
+        }
+        for position in &mut positions {
+            position.edges.sort_unstable();
+            position.edges.dedup();
+        }
+        let mut start: Vec<Edge> = fragment.first.iter().map(|target| Edge { target: *target, keep: 0, bump: false }).collect();
+        start.sort_unstable();
+        Ok(Self { positions, start, nullable: fragment.nullable, all: false })
+    }
+
+    pub(crate) fn start(&self) -> Cursor {
+        Cursor { places: Vec::new(), seen: if self.all { vec![false; self.positions.len()] } else { Vec::new() }, started: false }
+    }
+
+    /// Takes a child of this name. `None`: none may stand here, and the cursor has not moved.
+    pub(crate) fn step(&self, cursor: &mut Cursor, name: &QName) -> Option<Target<'_>> {
+        if self.all {
+            let at = self.positions.iter().position(|position| position.leaf.matches(name))?;
+            let seen = cursor.seen.get_mut(at)?;
+            cursor.started = true;
+            return if std::mem::replace(seen, true) { None } else { self.target(at, name) };
+        }
+        let mut next: Vec<(usize, Vec<u32>)> = Vec::new();
+        for (edge, counts) in self.enabled(cursor) {
+            let matches = self.positions.get(edge.target).is_some_and(|position| position.leaf.matches(name));
+            if matches {
+                let place = (edge.target, self.advance(edge, counts));
+                if !next.contains(&place) {
+                    next.push(place);
+                }
+            }
+        }
+        let (at, _) = next.first()?;
+        let target = self.target(*at, name);
+        cursor.places = next;
+        cursor.started = true;
+        target
+    }
+
+    fn target(&self, at: usize, name: &QName) -> Option<Target<'_>> {
+        Some(match &self.positions.get(at)?.leaf {
+            Leaf::Element(names) => Target::Element(names.iter().find(|(listed, _)| listed == name)?.1),
+            Leaf::Any(wildcard) => Target::Any(wildcard),
+        })
+    }
+
+    /// The edges that may be taken, with the counts they start from.
+    fn enabled<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = (Edge, &'a [u32])> {
+        let start = self.start.iter().filter(|_| !cursor.started).map(|edge| (*edge, [].as_slice()));
+        let places = cursor.places.iter().filter_map(|(at, counts)| self.positions.get(*at).map(|position| (position, counts)));
+        start.chain(places.flat_map(|(position, counts)| {
+            position.edges.iter().filter(|edge| permits(&position.counters, counts, edge)).map(move |edge| (*edge, counts.as_slice()))
+        }))
+    }
+
+    fn advance(&self, edge: Edge, counts: &[u32]) -> Vec<u32> {
+        let Some(position) = self.positions.get(edge.target) else { return Vec::new() };
+        let mut next: Vec<u32> = counts.iter().take(edge.keep).copied().collect();
+        if let (true, Some(last), Some(counter)) =
+            (edge.bump, next.last_mut(), edge.keep.checked_sub(1).and_then(|at| position.counters.get(at)))
+        {
+            // Beyond the least count of an unbounded particle there is nothing left to tell apart.
+            *last = if counter.max.is_none() { (*last + 1).min(counter.min) } else { *last + 1 };
+        }
+        next.resize(position.counters.len(), 1);
+        next
+    }
+
+    /// Whether the content may end.
+    pub(crate) fn accepts(&self, cursor: &Cursor) -> bool {
+        if !cursor.started {
+            return self.nullable;
+        }
+        if self.all {
+            return self.positions.iter().zip(&cursor.seen).all(|(position, seen)| *seen || !position.required);
+        }
+        let done = |at: &usize, counts: &Vec<u32>| {
+            self.positions
+                .get(*at)
+                .is_some_and(|position| position.last && position.counters.iter().zip(counts).all(|(counter, count)| *count >= counter.min))
+        };
+        cursor.places.iter().any(|(at, counts)| done(at, counts))
+    }
+
+    /// The names that may stand next; wildcards are left out.
+    pub(crate) fn expected(&self, cursor: &Cursor) -> Vec<&QName> {
+        let mut targets: Vec<usize> = match self.all {
+            true => cursor.seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(at, _)| at).collect(),
+            false => self.enabled(cursor).map(|(edge, _)| edge.target).collect(),
+        };
+        targets.sort_unstable();
+        targets.dedup();
+        let leaves = targets.into_iter().filter_map(|at| self.positions.get(at));
+        leaves
+            .flat_map(|position| if let Leaf::Element(names) = &position.leaf { names.as_slice() } else { &[] })
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// Any declaration of this name in the model: what to check a child against that stands in the wrong place.
+    pub(crate) fn find(&self, name: &QName) -> Option<ElementId> {
+        let names = self.positions.iter().filter_map(|position| if let Leaf::Element(names) = &position.leaf { Some(names) } else { None });
+        names.flatten().find(|(listed, _)| listed == name).map(|(_, id)| *id)
+    }
+
+    /// All declarations in the model, for cos-element-consistent.
+    pub(crate) fn declarations(&self) -> impl Iterator<Item = (&QName, ElementId, &Source)> {
+        self.positions.iter().flat_map(|position| {
+            let names = if let Leaf::Element(names) = &position.leaf { names.as_slice() } else { &[] };
+            names.iter().map(|(name, id)| (name, *id, &position.source))
+        })
+    }
+
+    /// See [`crate::schema::TypeDef::arrange`].
+    pub(crate) fn arrange(&self, names: &[&QName]) -> Vec<usize> {
+        let mut waiting: BTreeMap<&QName, VecDeque<usize>> = BTreeMap::new();
+        for (at, name) in names.iter().enumerate() {
+            waiting.entry(*name).or_default().push_back(at);
+        }
+        let mut order = Vec::with_capacity(names.len());
+        let mut cursor = self.start();
+        while order.len() < names.len() {
+            let Some(at) = self.next_waiting(&cursor, &mut waiting) else { break };
+            order.push(at);
+            if let Some(name) = names.get(at) {
+                self.step(&mut cursor, name);
+            }
+        }
+        let mut rest: Vec<usize> = waiting.into_values().flatten().collect();
+        rest.sort_unstable();
+        order.extend(rest);
+        order
+    }
+
+    fn next_waiting(&self, cursor: &Cursor, waiting: &mut BTreeMap<&QName, VecDeque<usize>>) -> Option<usize> {
+        let mut targets: Vec<usize> = match self.all {
+            true => cursor.seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(at, _)| at).collect(),
+            false => self.enabled(cursor).map(|(edge, _)| edge.target).collect(),
+        };
+        targets.sort_unstable();
+        let leaves = targets.into_iter().filter_map(|at| self.positions.get(at)).map(|position| &position.leaf);
+        for leaf in leaves {
+            let found = match leaf {
+                Leaf::Element(names) => names.iter().find_map(|(name, _)| waiting.get_mut(name)?.pop_front()),
+                Leaf::Any(_) => {
+                    let foreign =
+                        waiting.iter().filter(|(name, queue)| !queue.is_empty() && leaf.matches(name) && self.find(name).is_none());
+                    let name = foreign.min_by_key(|(_, queue)| queue.front().copied()).map(|(name, _)| *name);
+                    name.and_then(|name| waiting.get_mut(name)?.pop_front())
+                }
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// Part 1 §3.8.6 (cos-nonambig): the first child name that two particles compete for.
+    pub(crate) fn ambiguity(&self) -> Option<Ambiguity> {
+        if self.all {
+            let all: Vec<Edge> = (0..self.positions.len()).map(|target| Edge { target, keep: 0, bump: false }).collect();
+            return self.conflict(&[], &all);
+        }
+        self.conflict(&[], &self.start)
+            .or_else(|| self.positions.iter().find_map(|position| self.conflict(&position.counters, &position.edges)))
+    }
+
+    fn conflict(&self, counters: &[Counter], edges: &[Edge]) -> Option<Ambiguity> {
+        let mut named: BTreeMap<&QName, Vec<Edge>> = BTreeMap::new();
+        let mut wild: Vec<(Edge, &Wildcard)> = Vec::new();
+        let report = |name: String, left: Edge, right: Edge| {
+            let (first, second) = (self.positions.get(left.target)?, self.positions.get(right.target)?);
+            Some(Ambiguity { name, first: first.source.clone(), second: second.source.clone() })
+        };
+        for edge in edges {
+            let rival = |other: &Edge| other.target != edge.target && !exclusive(counters, *edge, *other);
+            match &self.positions.get(edge.target)?.leaf {
+                Leaf::Element(names) => {
+                    for (name, _) in names {
+                        let others = named.entry(name).or_default();
+                        if let Some(other) = others.iter().find(|other| rival(other)) {
+                            return report(name.to_string(), *other, *edge);
+                        }
+                        others.push(*edge);
+                    }
+                }
+                Leaf::Any(wildcard) => {
+                    if let Some((other, _)) = wild.iter().find(|(other, listed)| rival(other) && overlap(wildcard, listed)) {
+                        return report("a wildcard".to_owned(), *other, *edge);
+                    }
+                    wild.push((*edge, wildcard));
+                }
+            }
+        }
+        for (name, elements) in &named {
+            let clash = wild.iter().filter(|(_, wildcard)| wildcard.allows(name.namespace()));
+            let mut pairs = clash.flat_map(|(any, _)| elements.iter().map(move |element| (*any, *element)));
+            if let Some((any, element)) = pairs.find(|(any, element)| !exclusive(counters, *any, *element)) {
+                return report(name.to_string(), element, any);
+            }
+        }
+        None
+    }
+}
+
+/// Whether the counts let an edge be taken: what it ends has been there often enough, what it repeats not too often.
+fn permits(counters: &[Counter], counts: &[u32], edge: &Edge) -> bool {
+    let mut pairs = counters.iter().zip(counts).enumerate();
+    pairs.all(|(at, (counter, count))| match () {
+        () if at >= edge.keep => *count >= counter.min,
+        () if edge.bump && at + 1 == edge.keep => counter.max.is_none_or(|max| *count < max),
+        () => true,
+    })
+}
+
+/// Whether the counts never permit both edges: one repeats a particle of a fixed count that the other ends.
+fn exclusive(counters: &[Counter], left: Edge, right: Edge) -> bool {
+    let repeats = |one: Edge, other: Edge| {
+        let counter = one.keep.checked_sub(1).filter(|_| one.bump).and_then(|at| counters.get(at).map(|counter| (at, counter)));
+        counter.is_some_and(|(at, counter)| other.keep <= at && counter.max == Some(counter.min))
+    };
+    repeats(left, right) || repeats(right, left)
+}
+
+fn overlap(left: &Wildcard, right: &Wildcard) -> bool {
+    use crate::schema::Namespaces::{Any, Not, These};
+    match (&left.namespaces, &right.namespaces) {
+        (Any, These(list)) | (These(list), Any) => !list.is_empty(),
+        (Any | Not(_), Any | Not(_)) => true,
+        (These(list), _) => list.iter().any(|namespace| right.allows(namespace)),
+        (_, These(list)) => list.iter().any(|namespace| left.allows(namespace)),
+    }
+}
+
+/// Edges that a model may have: beyond this it would cost too much memory.
+const EDGES_MAX: usize = 2_000_000;
+const TOO_LARGE: &str = "the content model is too large";
+
+struct Build<'b> {
+    positions: Vec<Position>,
+    chain: Vec<Counter>,
+    edges: usize,
+    names: &'b dyn Fn(ElementId) -> Vec<(QName, ElementId)>,
+}
+
+#[derive(Default)]
+struct Fragment {
+    first: Vec<usize>,
+    last: Vec<usize>,
+    nullable: bool,
+}
+
+impl Build<'_> {
+    fn particle(&mut self, particle: &Particle) -> Result<Fragment, &'static str> {
+        if particle.max == Some(0) {
+            return Ok(Fragment { nullable: true, ..Fragment::default() });
+        }
+        let depth = self.chain.len();
+        let counted = particle.max.is_some_and(|max| max > 1) || particle.min > 1;
+        if counted {
+            self.chain.push(Counter { min: particle.min, max: particle.max });
+        }
+        let before = self.positions.len();
+        let mut fragment = self.term(particle)?;
+        self.chain.truncate(depth);
+        if counted && fragment.nullable {
+            // Empty repetitions make up any least count.
+            let inside = self.positions.iter_mut().skip(before).filter_map(|position| position.counters.get_mut(depth));
+            inside.for_each(|counter| counter.min = 0);
+        }
+        if counted {
+            self.connect(&fragment.last, &fragment.first, depth + 1, true)?;
+        } else if particle.max.is_none() {
+            self.connect(&fragment.last, &fragment.first, depth, false)?;
+        }
+        fragment.nullable |= particle.min == 0;
+        Ok(fragment)
+    }
+
+    fn term(&mut self, particle: &Particle) -> Result<Fragment, &'static str> {
+        match &particle.term {
+            Term::Element(_) | Term::Any(_) => {
+                let at = self.leaf(particle);
+                Ok(Fragment { first: vec![at], last: vec![at], nullable: false })
+            }
+            Term::Choice(particles) => {
+                let mut whole = Fragment::default();
+                for particle in particles {
+                    let part = self.particle(particle)?;
+                    whole.first.extend(part.first);
+                    whole.last.extend(part.last);
+                    whole.nullable |= part.nullable;
+                }
+                Ok(whole)
+            }
+            Term::Sequence(particles) | Term::All(particles) => {
+                let mut whole = Fragment { nullable: true, ..Fragment::default() };
+                for particle in particles {
+                    let part = self.particle(particle)?;
+                    let depth = self.chain.len();
+                    self.connect(&whole.last, &part.first, depth, false)?;
+                    if whole.nullable {
+                        whole.first.extend(&part.first);
+                    }
+                    if !part.nullable {
+                        whole.last.clear();
+                    }
+                    whole.last.extend(part.last);
+                    whole.nullable &= part.nullable;
+                }
+                Ok(whole)
+            }
+        }
+    }
+
+    fn leaf(&mut self, particle: &Particle) -> usize {
+        let leaf = match &particle.term {
+            Term::Element(id) => Leaf::Element((self.names)(*id)),
+            Term::Any(wildcard) => Leaf::Any(wildcard.clone()),
+            Term::Sequence(_) | Term::Choice(_) | Term::All(_) => Leaf::Element(Vec::new()),
+        };
+        let position = Position {
+            leaf,
+            counters: self.chain.clone(),
+            edges: Vec::new(),
+            last: false,
+            required: particle.min > 0,
+            source: particle.source.clone(),
+        };
+        self.positions.push(position);
+        self.positions.len() - 1
+    }
+
+    fn connect(&mut self, from: &[usize], to: &[usize], keep: usize, bump: bool) -> Result<(), &'static str> {
+        self.edges = self.edges.saturating_add(from.len().saturating_mul(to.len()));
+        if self.edges > EDGES_MAX {
+            return Err(TOO_LARGE);
+        }
+        for at in from {
+            if let Some(position) = self.positions.get_mut(*at) {
+                position.edges.extend(to.iter().map(|target| Edge { target: *target, keep, bump }));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,286 @@
+//! Simple types: variety, white space, facets, and the check of a lexical value (XML Schema 1.0 part 2 §4).
+
+use crate::chars;
+use crate::pattern::Pattern;
+use crate::schema::{Schemas, TypeId};
+use crate::scope::Scope;
+use crate::value::{Primitive, Value, parse};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// A simple type: everything that a check needs, that of its bases merged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Simple {
+    pub(crate) variety: Variety,
+    pub(crate) lexical: Lexical,
+    pub(crate) identity: Identity,
+    pub(crate) facets: Facets,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Variety {
+    Atomic(Primitive),
+    List(TypeId),
+    Union(Vec<TypeId>),
+}
+
+/// What a built-in derived type asks of the lexical form beside its facets (part 2 §3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lexical {
+    Plain,
+    Integer,
+    Language,
+    Name,
+    NcName,
+    NmToken,
+}
+
+/// Whether a value identifies something in its document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    None,
+    Id,
+    Reference,
+}
+
+/// Part 2 §4.3.6, in the order of strictness.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WhiteSpace {
+    /// As it stands.
+    #[default]
+    Preserve,
+    /// Every white space character is a space.
+    Replace,
+    /// Runs are one space, none at the ends.
+    Collapse,
+}
+
+/// A value as written and as meant.
+#[derive(Clone, Debug)]
+pub struct Literal {
+    /// As written in the schema.
+    pub lexical: String,
+    pub(crate) value: Value<'static>,
+}
+
+/// The constraining facets of part 2 §4.3.
+#[derive(Clone, Debug, Default)]
+pub struct Facets {
+    /// Exact length: characters, octets or items.
+    pub length: Option<u64>,
+    /// Least length.
+    pub min_length: Option<u64>,
+    /// Greatest length.
+    pub max_length: Option<u64>,
+    /// Most significant digits.
+    pub total_digits: Option<u64>,
+    /// Most digits behind the point.
+    pub fraction_digits: Option<u64>,
+    /// Greatest value.
+    pub max_inclusive: Option<Literal>,
+    /// What values must be less than.
+    pub max_exclusive: Option<Literal>,
+    /// Least value.
+    pub min_inclusive: Option<Literal>,
+    /// What values must be greater than.
+    pub min_exclusive: Option<Literal>,
+    /// How white space is processed.
+    pub white_space: WhiteSpace,
+    /// The patterns: one of each step of derivation must match.
+    pub patterns: Vec<Vec<Pattern>>,
+    pub(crate) enumeration: Option<Vec<Literal>>,
+    /// The names of the facets that a derived type must not change.
+    pub(crate) fixed: Vec<&'static str>,
+}
+
+/// Why a lexical value is not of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The rule of XML Schema, as `cvc-pattern-valid`.
+    pub rule: &'static str,
+    /// What is wrong, in one sentence. It quotes the value: keep it out of ledgers and logs.
+    pub what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.what)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+fn fails<T>(rule: &'static str, what: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure { rule, what: what.into() })
+}
+
+/// The start of a value, short enough for a message.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("'{}…'", text.get(..at).unwrap_or_default()),
+        None => format!("'{text}'"),
+    }
+}
+
+/// Part 2 §4.3.6.
+pub(crate) fn process(white_space: WhiteSpace, text: &str) -> Cow<'_, str> {
+    let spaced = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r');
+    match white_space {
+        WhiteSpace::Preserve => Cow::Borrowed(text),
+        WhiteSpace::Replace if !text.bytes().any(spaced) => Cow::Borrowed(text),
+        WhiteSpace::Replace => Cow::Owned(text.replace(['\t', '\n', '\r'], " ")),
+        WhiteSpace::Collapse => {
+            let trimmed = chars::trim(text);
+            if !trimmed.bytes().any(spaced) && !trimmed.contains("  ") {
+                return Cow::Borrowed(trimmed);
+            }
+            let words: Vec<&str> = words(trimmed).collect();
+            Cow::Owned(words.join(" "))
+        }
+    }
+}
+
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty())
+}
+
+impl Simple {
+    /// Checks a lexical value before white space processing (cvc-simple-type). Names resolve in `scope`.
+    pub(crate) fn check(&self, schemas: &Schemas, text: &str, scope: Option<&Scope>) -> Result<(), Failure> {
+        self.value(schemas, text, scope).map(drop)
+    }
+
+    /// The value of a lexical form before white space processing.
+    pub(crate) fn value<'t>(&self, schemas: &Schemas, text: &'t str, scope: Option<&Scope>) -> Result<Value<'t>, Failure> {
+        match process(self.facets.white_space, text) {
+            Cow::Borrowed(text) => self.processed(schemas, text, scope),
+            Cow::Owned(text) => self.processed(schemas, &text, scope).map(Value::into_owned),
+        }
+    }
+
+    fn processed<'t>(&self, schemas: &Schemas, text: &'t str, scope: Option<&Scope>) -> Result<Value<'t>, Failure> {
+        for step in &self.facets.patterns {
+            if !step.iter().any(|pattern| pattern.matches(text)) {
+                let patterns: Vec<&str> = step.iter().map(Pattern::source).collect();
+                return fails("cvc-pattern-valid", format!("{} does not match the pattern {}", shown(text), patterns.join(" | ")));
+            }
+        }
+        let value = match &self.variety {
+            Variety::Atomic(primitive) => self.atomic(*primitive, text, scope)?,
+            Variety::List(item) => {
+                let Some(item) = schemas.simple(*item) else { return fails("cvc-datatype-valid.1.2.2", "the list has no item type") };
+                Value::List(words(text).map(|word| item.value(schemas, word, scope)).collect::<Result<_, _>>()?)
+            }
+            Variety::Union(members) => {
+                let mut members = members.iter().filter_map(|member| schemas.simple(*member));
+                let Some(value) = members.find_map(|member| member.value(schemas, text, scope).ok()) else {
+                    return fails("cvc-datatype-valid.1.2.3", format!("{} is of no member type of the union", shown(text)));
+                };
+                value
+            }
+        };
+        self.facets.check(&value, text)?;
+        Ok(value)
+    }
+
+    fn atomic<'t>(&self, primitive: Primitive, text: &'t str, scope: Option<&Scope>) -> Result<Value<'t>, Failure> {
+        let formed = match self.lexical {
+            Lexical::Plain => true,
+            Lexical::Integer => !text.contains('.'),
+            Lexical::Language => is_language(text),
+            Lexical::Name => {
+                text.chars().next().is_some_and(chars::starts_name_or_colon) && text.chars().all(chars::continues_name_or_colon)
+            }
+            Lexical::NcName => chars::is_ncname(text),
+            Lexical::NmToken => !text.is_empty() && text.chars().all(chars::continues_name_or_colon),
+        };
+        let value = if formed { parse(primitive, text, scope) } else { None };
+        match value {
+            Some(value) => Ok(value),
+            None => fails("cvc-datatype-valid.1.2.1", format!("{} is no {}", shown(text), self.word(primitive))),
+        }
+    }
+
+    fn word(&self, primitive: Primitive) -> &'static str {
+        match self.lexical {
+            Lexical::Plain => primitive.name(),
+            Lexical::Integer => "integer",
+            Lexical::Language => "language",
+            Lexical::Name => "Name",
+            Lexical::NcName => "NCName",
+            Lexical::NmToken => "NMTOKEN",
+        }
+    }
+}
+
+fn is_language(text: &str) -> bool {
+    let part = |part: &str, first: bool| {
+        (1..=8).contains(&part.len())
+            && part.bytes().all(|byte| if first { byte.is_ascii_alphabetic() } else { byte.is_ascii_alphanumeric() })
+    };
+    text.split('-').enumerate().all(|(number, text)| part(text, number == 0))
+}
+
+impl Facets {
+    fn check(&self, value: &Value<'_>, text: &str) -> Result<(), Failure> {
+        self.lengths(value, text)?;
+        self.digits(value, text)?;
+        self.bounds(value, text)?;
+        match &self.enumeration {
+            Some(values) if !values.iter().any(|listed| listed.value.equals(value)) => {
+                let listed: Vec<&str> = values.iter().take(12).map(|listed| listed.lexical.as_str()).collect();
+                let more = if values.len() > listed.len() { ", …" } else { "" };
+                fails("cvc-enumeration-valid", format!("{} is none of {}{more}", shown(text), listed.join(", ")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn lengths(&self, value: &Value<'_>, text: &str) -> Result<(), Failure> {
+        if self.length.or(self.min_length).or(self.max_length).is_none() {
+            return Ok(());
+        }
+        let Some(length) = value.length().and_then(|length| u64::try_from(length).ok()) else { return Ok(()) };
+        let facets = [
+            ("cvc-length-valid", "not", self.length, self.length.is_some_and(|exact| length != exact)),
+            ("cvc-minLength-valid", "less than", self.min_length, self.min_length.is_some_and(|min| length < min)),
+            ("cvc-maxLength-valid", "more than", self.max_length, self.max_length.is_some_and(|max| length > max)),
+        ];
+        match facets.into_iter().find(|(.., broken)| *broken) {
+            Some((rule, word, bound, _)) => {
+                fails(rule, format!("{} has length {length}, {word} {}", shown(text), bound.unwrap_or_default()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn digits(&self, value: &Value<'_>, text: &str) -> Result<(), Failure> {
+        let Value::Decimal(decimal) = value else { return Ok(()) };
+        let over = |found: usize, max: Option<u64>| max.filter(|max| u64::try_from(found).is_ok_and(|found| found > *max));
+        if let Some(max) = over(decimal.digits(), self.total_digits) {
+            return fails("cvc-totalDigits-valid", format!("{} has more than {max} digits", shown(text)));
+        }
+        match over(decimal.fraction_digits(), self.fraction_digits) {
+            Some(max) => fails("cvc-fractionDigits-valid", format!("{} has more than {max} digits behind the point", shown(text))),
+            None => Ok(()),
+        }
+    }
+
+    fn bounds(&self, value: &Value<'_>, text: &str) -> Result<(), Failure> {
+        use Ordering::{Equal, Greater, Less};
+        let bounds: [(&'static str, &str, &Option<Literal>, &[Ordering]); 4] = [
+            ("cvc-maxInclusive-valid", "at most", &self.max_inclusive, &[Less, Equal]),
+            ("cvc-maxExclusive-valid", "less than", &self.max_exclusive, &[Less]),
+            ("cvc-minInclusive-valid", "at least", &self.min_inclusive, &[Greater, Equal]),
+            ("cvc-minExclusive-valid", "more than", &self.min_exclusive, &[Greater]),
+        ];
+        for (rule, word, bound, allowed) in bounds {
+            let Some(bound) = bound else { continue };
+            if !value.order(&bound.value).is_some_and(|order| allowed.contains(&order)) {
+                return fails(rule, format!("{} is not {word} {}", shown(text), bound.lexical));
+            }
+        }
+        Ok(())
+    }
+}
