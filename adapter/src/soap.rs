@@ -142,6 +142,7 @@ pub fn parse(octets: &[u8], content_type: &str, soap_action: Option<&str>, limit
         return Err(refuse(Fault::new(Reason::MediaType, sentence)));
     }
     let root = read::read(octets, media.parameter("charset"), limits).map_err(|malformed| refuse(malformed.into()))?;
+    let root = if root.name().is("", "Envelope") { as_soap11(root, 1) } else { root };
     let version = match (root.name().namespace(), root.name().local()) {
         (SOAP11, "Envelope") => Version::Soap11,
         (SOAP12, "Envelope") => Version::Soap12,
@@ -158,6 +159,27 @@ pub fn parse(octets: &[u8], content_type: &str, soap_action: Option<&str>, limit
         Ok(()) => Ok(envelope),
         Err(fault) => Err(Refused { version, fault }),
     }
+}
+
+/// SOAP 1.1 §3: a message without the SOAP namespace may be read as though it had it; some releases of SOAP::Lite send such.
+/// Such a message cannot be signed, because the names that would be digested are others.
+fn as_soap11(element: Element, levels: u32) -> Element {
+    let mut known = Element::new(PREFIX, QName::new(SOAP11, element.name().local()));
+    known.set_place(element.place());
+    for (prefix, namespace) in element.namespaces() {
+        known.push_namespace(Arc::clone(prefix), Arc::clone(namespace));
+    }
+    for attribute in element.attributes() {
+        known.set_attribute(attribute.clone());
+    }
+    let mut element = element;
+    for node in element.children_mut().drain(..) {
+        known.push_node(match node {
+            Node::Element(child) if levels > 0 && child.name().namespace().is_empty() => Node::Element(as_soap11(child, levels - 1)),
+            other => other,
+        });
+    }
+    known
 }
 
 impl Envelope {
