@@ -2,8 +2,13 @@
 
 pub mod body;
 pub mod checkpoint;
+pub mod frame;
 pub mod keys;
+pub mod node;
 pub mod proof;
 pub mod record;
+pub mod segment;
 pub mod state;
+pub mod store;
 pub mod tree;
+mod witness;

@@ -1,0 +1,174 @@
+//! What nodes send each other, and what of it is looked at before Raft or protobuf see it.
+
+use crate::record::{ENTRY_BYTES_MAX, Entry};
+use crate::tree::Hash;
+use protobuf::Message as _;
+use raft::eraftpb::{EntryType, Message, MessageType};
+
+/// Octets of one frame between nodes; the transport refuses longer ones before reading them.
+pub const FRAME_BYTES_MAX: usize = 4 << 20;
+/// Terms and indexes beyond this are no work of ours, and adding to one cannot overflow.
+const NUMBER_MAX: u64 = 1 << 48;
+
+/// One frame. Its first octet says which.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Frame {
+    /// A message of Raft.
+    Raft(Box<Message>),
+    /// An entry for the leader to propose.
+    Forward(Entry),
+    /// A node's signature over a tree head.
+    Head { size: u64, root: Hash, signature: [u8; 64] },
+    /// A published checkpoint.
+    Note(String),
+    /// A wish for the latest published checkpoint.
+    Ask,
+}
+
+impl Frame {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Raft(message) => [[1].as_slice(), &message.write_to_bytes().unwrap_or_default()].concat(),
+            Self::Forward(entry) => [[2].as_slice(), &entry.encode()].concat(),
+            Self::Head { size, root, signature } => [[3].as_slice(), &size.to_be_bytes(), &root.0, signature].concat(),
+            Self::Note(text) => [[4].as_slice(), text.as_bytes()].concat(),
+            Self::Ask => vec![5],
+        }
+    }
+
+    pub(crate) fn decode(octets: &[u8]) -> Option<Self> {
+        let (tag, rest) = octets.split_first()?;
+        if octets.len() > FRAME_BYTES_MAX {
+            return None;
+        }
+        match tag {
+            1 => {
+                let message = without_groups(rest, true).then(|| Message::parse_from_bytes(rest).ok())??;
+                sound(&message).then(|| Self::Raft(Box::new(message)))
+            }
+            2 => Entry::decode(rest).ok().map(Self::Forward),
+            3 => {
+                let (size, rest) = rest.split_first_chunk::<8>()?;
+                let (root, rest) = rest.split_first_chunk::<32>()?;
+                Some(Self::Head { size: u64::from_be_bytes(*size), root: Hash(*root), signature: rest.try_into().ok()? })
+            }
+            4 => Some(Self::Note(String::from_utf8(rest.to_vec()).ok()?)),
+            5 => rest.is_empty().then_some(Self::Ask),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the message is of a kind that nodes send, its numbers are small enough to count on, and its entries follow one
+/// another. Snapshots, configuration changes, proposals and reads do not travel this way.
+fn sound(message: &Message) -> bool {
+    let kind = matches!(
+        message.get_msg_type(),
+        MessageType::MsgAppend
+            | MessageType::MsgAppendResponse
+            | MessageType::MsgRequestVote
+            | MessageType::MsgRequestVoteResponse
+            | MessageType::MsgRequestPreVote
+            | MessageType::MsgRequestPreVoteResponse
+            | MessageType::MsgHeartbeat
+            | MessageType::MsgHeartbeatResponse
+    );
+    let numbers = [message.term, message.log_term, message.index, message.commit, message.reject_hint];
+    let small = message.term > 0 && numbers.iter().all(|number| *number < NUMBER_MAX);
+    let entries = message.get_entries().iter().zip(1..);
+    kind && small
+        && message.request_snapshot == 0
+        && entries.into_iter().all(|(entry, offset)| {
+            let normal = entry.get_entry_type() == EntryType::EntryNormal && entry.data.len() <= ENTRY_BYTES_MAX + 8;
+            normal && entry.index == message.index + offset && entry.term > 0 && entry.term <= message.term
+        })
+}
+
+/// Walks protobuf's wire format and refuses groups, in a message and in its entries: protobuf 2.28 skips unknown groups by
+/// recursion without a bound (RUSTSEC-2024-0437), and nothing of ours has any.
+fn without_groups(mut octets: &[u8], message: bool) -> bool {
+    const ENTRIES: u64 = 7;
+    while !octets.is_empty() {
+        let Some((key, rest)) = varint(octets) else { return false };
+        let skipped = match key & 7 {
+            0 => varint(rest).map(|(_, rest)| rest),
+            1 => rest.get(8..),
+            5 => rest.get(4..),
+            2 => {
+                let Some((length, rest)) = varint(rest) else { return false };
+                let parts = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
+                let Some((inner, rest)) = parts else { return false };
+                if message && key >> 3 == ENTRIES && !without_groups(inner, false) {
+                    return false;
+                }
+                Some(rest)
+            }
+            _ => None,
+        };
+        let Some(rest) = skipped else { return false };
+        octets = rest;
+    }
+    true
+}
+
+fn varint(octets: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0_u64;
+    for (at, octet) in octets.iter().enumerate().take(10) {
+        value |= u64::from(octet & 0x7f).checked_shl(u32::try_from(7 * at).ok()?)?;
+        if octet & 0x80 == 0 {
+            return Some((value, octets.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raft::eraftpb::Entry as RaftEntry;
+
+    fn append() -> Message {
+        let mut message = Message { term: 3, index: 4, from: 1, to: 2, ..Message::default() };
+        message.set_msg_type(MessageType::MsgAppend);
+        let entry = RaftEntry { index: 5, term: 3, data: b"data".to_vec().into(), ..RaftEntry::default() };
+        message.mut_entries().push(entry);
+        message
+    }
+
+    #[test]
+    fn frames_read_as_they_were_written() {
+        let entry = Entry::new(b"body".to_vec(), vec![]).unwrap();
+        let head = Frame::Head { size: 7, root: Hash::of(b"r"), signature: [5; 64] };
+        for frame in [Frame::Raft(Box::new(append())), Frame::Forward(entry), head, Frame::Note("note".to_owned()), Frame::Ask] {
+            let octets = frame.encode();
+            assert_eq!(Frame::decode(&octets), Some(frame));
+            if octets[0] != 4 && octets[0] != 2 {
+                assert_eq!(Frame::decode(&[&octets, [0].as_slice()].concat()), None);
+            }
+        }
+        assert_eq!(Frame::decode(&[]), None);
+        assert_eq!(Frame::decode(&[9]), None);
+    }
+
+    #[test]
+    fn what_raft_must_not_see_is_refused() {
+        let check = |change: &dyn Fn(&mut Message)| {
+            let mut message = append();
+            change(&mut message);
+            assert_eq!(Frame::decode(&Frame::Raft(Box::new(message)).encode()), None);
+        };
+        check(&|message| message.set_msg_type(MessageType::MsgSnapshot));
+        check(&|message| message.set_msg_type(MessageType::MsgHup));
+        check(&|message| message.set_msg_type(MessageType::MsgPropose));
+        check(&|message| message.term = 0);
+        check(&|message| message.term = u64::MAX);
+        check(&|message| message.commit = u64::MAX);
+        check(&|message| message.index = 3);
+        check(&|message| message.mut_entries()[0].set_entry_type(EntryType::EntryConfChange));
+        check(&|message| message.mut_entries()[0].term = 4);
+        let good = append().write_to_bytes().unwrap();
+        let nested = [1, 0xa3, 0x06].iter().copied().chain(std::iter::repeat_n(0xa3, 100_000)).collect::<Vec<u8>>();
+        assert_eq!(Frame::decode(&nested), None);
+        assert_eq!(Frame::decode(&[[1].as_slice(), &good, &[0xa3, 0x06]].concat()), None);
+    }
+}

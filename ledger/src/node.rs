@@ -1,0 +1,684 @@
+//! One replica: the whole Ready loop of Raft in this one file, numbered as raft's documentation numbers it.
+
+use crate::body::{Member, Request, Suffrage};
+use crate::checkpoint::{Checkpoint, Policy};
+use crate::frame::Frame;
+use crate::keys::SecretKey;
+use crate::proof::Receipt;
+use crate::record::{Entry, Leaf, Outcome, Stamped, Verdict};
+use crate::segment::StoreError;
+use crate::state::{Applied, Checked, State};
+use crate::store::{Batch, HardState, LogEntry, Store};
+use crate::tree::{Hash, Tree};
+use crate::witness::{Effect, Witness};
+use raft::eraftpb::{ConfState, Entry as RaftEntry, Message, MessageType, Snapshot};
+use raft::{GetEntriesContext, RaftState, RawNode, StateRole, StorageError};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use xsd::time::Timestamp;
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The member whose node this is.
+    pub member: String,
+    /// Leaf 0, signed by every member.
+    pub genesis: Entry,
+    /// The node's key, whose public half the genesis names.
+    pub node_key: SecretKey,
+    /// Ticks without a leader before an election; each node waits up to twice as long.
+    pub election_ticks: usize,
+    /// Ticks between the leader's heartbeats.
+    pub heartbeat_ticks: usize,
+    /// Proposals that wait for their answer at once; beyond it the answer is [`Answer::Busy`].
+    pub pending_max: usize,
+}
+
+impl Config {
+    /// With the default timing: an election after 10 to 20 ticks, a heartbeat each 2, 4,096 proposals waiting.
+    #[must_use]
+    pub fn new(member: &str, genesis: Entry, node_key: SecretKey) -> Self {
+        Self { member: member.to_owned(), genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
+    }
+}
+
+/// Everything that can happen to a node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The driver's clock ticked.
+    Tick,
+    /// A frame of an authenticated peer.
+    Message {
+        /// The peer's node number, as its TLS certificate proves.
+        from: u64,
+        /// The frame, at most [`crate::frame::FRAME_BYTES_MAX`] octets.
+        octets: Vec<u8>,
+    },
+    /// An entry to put on the ledger.
+    Propose {
+        /// Chosen by the caller; comes back in [`Output::Answer`].
+        ticket: u64,
+        /// What to put there.
+        entry: Entry,
+    },
+    /// The caller waits no longer. The entry may still be committed.
+    Withdraw {
+        /// The proposal's ticket.
+        ticket: u64,
+    },
+}
+
+/// What became of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It has a leaf, which this replica has applied. A proposal made twice is answered with its first leaf.
+    Committed {
+        /// The leaf.
+        index: u64,
+        /// Ledger time.
+        time: Timestamp,
+        /// What it did.
+        outcome: Outcome,
+    },
+    /// It has no leaf and will have none.
+    Invalid(Verdict),
+    /// Too many proposals wait; nothing was tried.
+    Busy,
+}
+
+/// Everything a node asks of its driver, in this order.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a frame. Losing it is allowed; peers are asked again.
+    Send {
+        /// The peer's node number.
+        to: u64,
+        /// The frame.
+        octets: Vec<u8>,
+    },
+    /// What became of a proposal.
+    Answer {
+        /// As given in [`Input::Propose`].
+        ticket: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A checkpoint has the signatures of its quorum: [`Node::receipt`] now covers all leaves below its size.
+    Checkpoint {
+        /// Leaves.
+        size: u64,
+        /// The signed note.
+        note: String,
+    },
+    /// Who leads has changed.
+    Leader {
+        /// The leader's node number, if there is one.
+        node: Option<u64>,
+        /// The term.
+        term: u64,
+    },
+    /// A member signed a tree head that contradicts ours: one of us holds another history. The note is the evidence.
+    Fork {
+        /// The signed note.
+        note: String,
+    },
+}
+
+/// Where a node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its number.
+    pub node: u64,
+    /// The leader's number, if known.
+    pub leader: Option<u64>,
+    /// Whether it leads.
+    pub leads: bool,
+    /// The term.
+    pub term: u64,
+    /// Raft's commit index.
+    pub commit: u64,
+    /// Leaves.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// Leaves that a published checkpoint covers.
+    pub covered: u64,
+    /// Proposals without answer.
+    pub pending: usize,
+}
+
+#[derive(Debug)]
+struct Pending {
+    entry: Entry,
+    client: String,
+    sent_at: u64,
+}
+
+/// One replica. Owns no thread, no clock and no socket.
+pub struct Node<S: Store> {
+    raft: RawNode<Disk<S>>,
+    state: State,
+    tree: Tree,
+    witness: Witness,
+    me: Member,
+    members: BTreeMap<u64, Member>,
+    pending: BTreeMap<u64, Pending>,
+    /// Client ids that this node proposed as leader of the current term.
+    proposed: BTreeSet<String>,
+    pending_max: usize,
+    election_ticks: usize,
+    ticks: u64,
+    covered_at: u64,
+    note: Option<String>,
+    leader: (u64, u64),
+}
+
+impl<S: Store> std::fmt::Debug for Node<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node {:?}", self.status())
+    }
+}
+
+/// Opening and asking.
+impl<S: Store> Node<S> {
+    /// A node over its storage: founds the ledger in an empty store, or replays the leaves of one that is not. What the
+    /// log has committed beyond them follows in the first steps.
+    ///
+    /// # Errors
+    /// The genesis is not acceptable, the member is not in it, the store is of another ledger or fails, or its leaves are not
+    /// what the state machine makes of their bodies.
+    pub fn open(config: Config, store: S) -> Result<Self, StoreError> {
+        let mut store = store;
+        let bad = |verdict: Verdict| StoreError::Diverged(format!("the genesis is not acceptable: {verdict}"));
+        let genesis = Request::read(config.genesis).map_err(bad)?;
+        let (mut state, founding) = State::found(genesis).map_err(bad)?;
+        let mut tree = Tree::default();
+        if store.leaves() == 0 {
+            store.push_leaf(0, &founding.octets)?;
+        }
+        let mut applied = 0;
+        for index in 0..store.leaves() {
+            let (raft_index, octets) = store.leaf(index)?;
+            let hash = if index == 0 { founding.hash } else { replay(&mut state, &octets)? };
+            if Leaf::hash(&octets) != hash || raft_index < applied {
+                return Err(StoreError::Diverged(format!("leaf {index} is not what its body leads to")));
+            }
+            tree.push(hash);
+            applied = raft_index;
+        }
+        let members: BTreeMap<u64, Member> = state.genesis().members.iter().map(|member| (member.node, member.clone())).collect();
+        let me = state.member(&config.member).filter(|me| me.node_key == config.node_key.public()).cloned();
+        let me = me.ok_or_else(|| StoreError::Diverged(format!("the genesis has no node {} with this key", config.member)))?;
+        let policy = Policy::of_genesis(state.ledger(), state.genesis());
+        let mut witness = Witness::new(policy, me.id.clone(), config.node_key);
+        let mut effects = Vec::new();
+        if let Some(note) = store.note() {
+            witness.adopt(&tree, note, &mut effects);
+        }
+        if effects.iter().any(|effect| matches!(effect, Effect::Fork(_))) {
+            return Err(StoreError::Diverged("the leaves contradict the checkpoint that was published of them".to_owned()));
+        }
+        let settings = raft::Config {
+            id: me.node,
+            election_tick: config.election_ticks,
+            heartbeat_tick: config.heartbeat_ticks,
+            applied,
+            max_size_per_msg: 1 << 20,
+            max_inflight_msgs: 256,
+            check_quorum: true,
+            pre_vote: true,
+            max_committed_size_per_ready: 8 << 20,
+            ..raft::Config::default()
+        };
+        let disk = Disk::new(store, &members, applied);
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
+        let mut node = Self {
+            raft,
+            state,
+            tree,
+            witness,
+            me,
+            members,
+            pending: BTreeMap::new(),
+            proposed: BTreeSet::new(),
+            pending_max: config.pending_max,
+            election_ticks: config.election_ticks,
+            ticks: 0,
+            covered_at: 0,
+            note: None,
+            leader: (0, 0),
+        };
+        node.pace();
+        Ok(node)
+    }
+
+    /// What the leaves say.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The Merkle tree over the leaves.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Whose signatures make a checkpoint.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        self.witness.policy()
+    }
+
+    /// The latest published checkpoint and its signed note.
+    #[must_use]
+    pub fn published(&self) -> Option<(&Checkpoint, &str)> {
+        self.witness.published()
+    }
+
+    /// The receipt of a leaf under the latest published checkpoint; `None` until one covers it.
+    #[must_use]
+    pub fn receipt(&self, index: u64) -> Option<Receipt> {
+        let (checkpoint, note) = self.witness.published()?;
+        Receipt::make(&self.tree, index, checkpoint.size, note)
+    }
+
+    /// A leaf's octets, checked against the tree.
+    ///
+    /// # Errors
+    /// There is none, it is damaged, or the medium failed.
+    pub fn leaf(&self, index: u64) -> Result<Vec<u8>, StoreError> {
+        let (_, octets) = self.raft.store().store.leaf(index)?;
+        if Some(Leaf::hash(&octets)) == self.tree.leaf(index) {
+            Ok(octets)
+        } else {
+            Err(StoreError::Diverged(format!("leaf {index} changed on disk")))
+        }
+    }
+
+    /// The storage.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.raft.store().store
+    }
+
+    /// Gives the storage back; the node ends.
+    #[must_use]
+    pub fn into_store(self) -> S {
+        self.raft.raft.r.raft_log.store.store
+    }
+
+    /// Where the node stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let raft = &self.raft.raft;
+        Status {
+            node: self.me.node,
+            leader: (raft.leader_id != 0).then_some(raft.leader_id),
+            leads: raft.state == StateRole::Leader,
+            term: raft.term,
+            commit: raft.raft_log.committed,
+            size: self.state.size(),
+            root: self.tree.root(self.tree.size()).unwrap_or_default(),
+            covered: self.witness.covered(),
+            pending: self.pending.len(),
+        }
+    }
+}
+
+/// Stepping.
+impl<S: Store> Node<S> {
+    /// Takes one input and pushes what follows from it. `now` is the driver's clock: a leader stamps entries with it.
+    ///
+    /// # Errors
+    /// The store failed or the replica disagrees with itself: the driver stops the process.
+    pub fn step(&mut self, input: Input, now: Timestamp, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+        self.steps(std::iter::once(input), now, outputs)
+    }
+
+    /// Takes inputs that have gathered, with one write to the store for all of them.
+    ///
+    /// # Errors
+    /// As [`Node::step`].
+    pub fn steps(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+        for input in inputs {
+            match input {
+                Input::Tick => self.tick(now, outputs),
+                Input::Message { from, octets } => self.receive(from, &octets, now, outputs),
+                Input::Propose { ticket, entry } => self.submit(ticket, entry, now, outputs),
+                Input::Withdraw { ticket } => drop(self.pending.remove(&ticket)),
+            }
+            self.pace();
+        }
+        let size = self.tree.size();
+        while self.raft.has_ready() {
+            self.ready(now, outputs)?;
+            self.pace();
+        }
+        let mut effects = Vec::new();
+        if self.tree.size() > size {
+            if self.raft.raft.state == StateRole::Leader {
+                self.witness.sign(&self.tree, self.tree.size(), false, &mut effects);
+            }
+            self.witness.caught_up(&self.tree, &mut effects);
+        }
+        self.perform(effects, outputs);
+        self.raft.store().failure.take().map_or(Ok(()), Err)
+    }
+
+    /// One round of Raft's Ready, with the numbers of the raft crate's documentation ("Processing the Ready State").
+    fn ready(&mut self, now: Timestamp, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+        let mut ready = self.raft.ready();
+        // 4 and 5: entries and hard state become durable, together, before anything is said. A commit index alone is not
+        // written: the leaves remember what was applied. (2, snapshots: there are none.)
+        let entries: Vec<LogEntry> = ready.take_entries().into_iter().map(log_entry).collect();
+        if ready.must_sync() || !entries.is_empty() {
+            let state = ready.hs().map(|state| HardState { term: state.term, vote: state.vote, commit: state.commit });
+            let note = self.note.take();
+            self.raft.mut_store().store.save(Batch { hard_state: state, entries: &entries, note: note.as_deref() })?;
+        }
+        // 1 and 6: messages, those that wait for the disk among them.
+        self.send(ready.take_messages(), outputs);
+        self.send(ready.take_persisted_messages(), outputs);
+        // 3: committed entries are applied and answered.
+        let committed = ready.take_committed_entries();
+        self.apply(&committed, outputs)?;
+        let led = ready.ss().is_some();
+        // 7: the round is over, and with it more may have been committed.
+        let mut light = self.raft.advance(ready);
+        self.send(light.take_messages(), outputs);
+        let committed = light.take_committed_entries();
+        self.apply(&committed, outputs)?;
+        self.raft.advance_apply();
+        if led {
+            self.leader_changed(now, outputs);
+        }
+        Ok(())
+    }
+
+    /// Applies committed entries in order: their signatures in one batch, then each one alone.
+    fn apply(&mut self, entries: &[RaftEntry], outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+        let mut requests = Vec::new();
+        let mut marks = Vec::new();
+        for entry in entries.iter().filter(|entry| !entry.data.is_empty()) {
+            let Ok(stamped) = Stamped::decode(&entry.data) else { continue };
+            let Ok(request) = Request::read(stamped.entry) else { continue };
+            marks.push((entry.index, stamped.time));
+            requests.push(request);
+        }
+        for (checked, (raft_index, stamp)) in self.state.check(requests).into_iter().zip(marks) {
+            let Ok(checked) = checked else { continue };
+            if let Ok(applied) = self.state.apply(&checked, stamp) {
+                self.keep(raft_index, &applied)?;
+            }
+            self.answer(checked.request().id(), outputs);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, raft_index: u64, applied: &Applied) -> Result<(), StoreError> {
+        assert_eq!(applied.leaf.index, self.tree.size(), "leaves have no gaps");
+        self.raft.mut_store().store.push_leaf(raft_index, &applied.octets)?;
+        self.tree.push(applied.hash);
+        assert_eq!(self.tree.size(), self.state.size(), "state and tree go together");
+        Ok(())
+    }
+
+    fn answer(&mut self, client: &str, outputs: &mut Vec<Output>) {
+        self.proposed.remove(client);
+        let tickets: Vec<u64> = self.pending.iter().filter(|(_, pending)| pending.client == client).map(|(ticket, _)| *ticket).collect();
+        for ticket in tickets {
+            let Some(pending) = self.pending.remove(&ticket) else { continue };
+            if let Some(answer) = self.known(client, pending.entry.body()) {
+                outputs.push(Output::Answer { ticket, answer });
+            }
+        }
+    }
+
+    /// The answer to an entry whose client id has a leaf.
+    fn known(&self, client: &str, body: &[u8]) -> Option<Answer> {
+        let seen = self.state.client(client)?;
+        Some(if seen.body == Hash::of(body) {
+            Answer::Committed { index: seen.index, time: seen.time, outcome: seen.outcome }
+        } else {
+            Answer::Invalid(Verdict::Conflict { index: seen.index })
+        })
+    }
+
+    fn submit(&mut self, ticket: u64, entry: Entry, now: Timestamp, outputs: &mut Vec<Output>) {
+        let full = self.pending.len() >= self.pending_max || self.pending.contains_key(&ticket);
+        let admitted = if full { Err(Answer::Busy) } else { self.admit(entry).map_err(Answer::Invalid) };
+        let answered = admitted.and_then(|checked| {
+            let request = checked.request();
+            self.known(request.id(), request.entry().body()).map_or(Ok(checked), Err)
+        });
+        match answered {
+            Err(answer) => outputs.push(Output::Answer { ticket, answer }),
+            Ok(checked) => {
+                let request = checked.request();
+                let pending = Pending { entry: request.entry().clone(), client: request.id().to_owned(), sent_at: self.ticks };
+                self.propose(&pending.client, &pending.entry, now, outputs);
+                self.pending.insert(ticket, pending);
+            }
+        }
+    }
+
+    /// Reads an entry and verifies its parties' signatures, as every replica will again when it is committed.
+    fn admit(&self, entry: Entry) -> Result<Checked, Verdict> {
+        self.state.check_one(Request::read(entry)?)
+    }
+
+    /// Proposes as leader, or hands the entry to the leader. What gets lost is proposed again by [`Node::tick`].
+    fn propose(&mut self, client: &str, entry: &Entry, now: Timestamp, outputs: &mut Vec<Output>) {
+        let leader = self.raft.raft.leader_id;
+        if self.raft.raft.state != StateRole::Leader {
+            if leader != 0 && leader != self.me.node {
+                outputs.push(Output::Send { to: leader, octets: Frame::Forward(entry.clone()).encode() });
+            }
+            return;
+        }
+        if !self.proposed.contains(client) && self.raft.propose(Vec::new(), Stamped::encode(now, &entry.encode())).is_ok() {
+            self.proposed.insert(client.to_owned());
+        }
+    }
+
+    fn receive(&mut self, from: u64, octets: &[u8], now: Timestamp, outputs: &mut Vec<Output>) {
+        let Some(member) = self.members.get(&from).filter(|member| member.node != self.me.node) else { return };
+        let name = member.id.clone();
+        let mut effects = Vec::new();
+        match Frame::decode(octets) {
+            // An error of step is a message that Raft has no use for: an old one, or of a peer it does not count.
+            Some(Frame::Raft(message)) if self.fits(from, &message) => drop(self.raft.step(*message)),
+            Some(Frame::Forward(entry)) if self.raft.raft.state == StateRole::Leader => {
+                if let Ok(checked) = self.admit(entry) {
+                    let request = checked.request();
+                    if self.state.client(request.id()).is_none() {
+                        self.propose(&request.id().to_owned(), request.entry(), now, outputs);
+                    }
+                }
+            }
+            Some(Frame::Head { size, root, signature }) => self.witness.head(&self.tree, &name, (size, root, signature), &mut effects),
+            Some(Frame::Note(text)) => self.witness.adopt(&self.tree, &text, &mut effects),
+            Some(Frame::Ask) => {
+                let note = self.witness.published().map(|(_, note)| Frame::Note(note.to_owned()));
+                effects.extend(note.map(|note| Effect::Reply(name, note)));
+            }
+            _ => {}
+        }
+        self.perform(effects, outputs);
+    }
+
+    /// Whether a message can be given to Raft, which ends the process on some that only a broken peer sends.
+    fn fits(&self, from: u64, message: &Message) -> bool {
+        let raft = &self.raft.raft;
+        let last = raft.raft_log.last_index();
+        message.from == from
+            && message.to == self.me.node
+            && match message.get_msg_type() {
+                MessageType::MsgHeartbeat => message.term < raft.term || message.commit <= last,
+                MessageType::MsgAppendResponse => message.reject || message.term != raft.term || message.index <= last,
+                _ => true,
+            }
+    }
+
+    fn tick(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+        self.ticks += 1;
+        self.raft.tick();
+        let patience = self.election_ticks as u64;
+        let late: Vec<u64> =
+            self.pending.iter().filter(|(_, pending)| pending.sent_at + patience <= self.ticks).map(|(ticket, _)| *ticket).collect();
+        self.propose_again(&late, now, outputs);
+        if self.witness.covered() == self.tree.size() {
+            self.covered_at = self.ticks;
+        } else if self.covered_at + patience <= self.ticks {
+            self.covered_at = self.ticks;
+            let mut effects = Vec::new();
+            if self.raft.raft.state == StateRole::Leader {
+                self.witness.sign(&self.tree, self.tree.size(), true, &mut effects);
+            } else {
+                effects.push(Effect::Broadcast(Frame::Ask));
+            }
+            self.perform(effects, outputs);
+        }
+    }
+
+    fn propose_again(&mut self, tickets: &[u64], now: Timestamp, outputs: &mut Vec<Output>) {
+        for ticket in tickets {
+            let Some(mut pending) = self.pending.remove(ticket) else { continue };
+            pending.sent_at = self.ticks;
+            self.propose(&pending.client, &pending.entry, now, outputs);
+            self.pending.insert(*ticket, pending);
+        }
+    }
+
+    fn leader_changed(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+        let leader = (self.raft.raft.leader_id, self.raft.raft.term);
+        if leader == self.leader {
+            return;
+        }
+        self.leader = leader;
+        self.proposed.clear();
+        outputs.push(Output::Leader { node: (leader.0 != 0).then_some(leader.0), term: leader.1 });
+        let all: Vec<u64> = self.pending.keys().copied().collect();
+        self.propose_again(&all, now, outputs);
+        if self.raft.raft.state == StateRole::Leader {
+            let mut effects = Vec::new();
+            self.witness.sign(&self.tree, self.tree.size(), false, &mut effects);
+            self.perform(effects, outputs);
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>, outputs: &mut Vec<Output>) {
+        for effect in effects {
+            match effect {
+                Effect::Broadcast(frame) => {
+                    let octets = frame.encode();
+                    let others = self.members.keys().filter(|node| **node != self.me.node);
+                    outputs.extend(others.map(|node| Output::Send { to: *node, octets: octets.clone() }));
+                }
+                Effect::Reply(member, frame) => {
+                    let to = self.state.member(&member).map(|member| member.node);
+                    outputs.extend(to.map(|to| Output::Send { to, octets: frame.encode() }));
+                }
+                Effect::Published(note) => {
+                    self.covered_at = self.ticks;
+                    self.note = Some(note.clone());
+                    outputs.push(Output::Checkpoint { size: self.witness.covered(), note });
+                }
+                Effect::Fork(note) => outputs.push(Output::Fork { note }),
+            }
+        }
+    }
+
+    fn send(&self, messages: Vec<Message>, outputs: &mut Vec<Output>) {
+        for message in messages {
+            outputs.push(Output::Send { to: message.to, octets: Frame::Raft(Box::new(message)).encode() });
+        }
+    }
+
+    /// Sets the election timeout from node and term, where the raft crate would draw it: the ledger has no randomness.
+    fn pace(&mut self) {
+        let seed = Hash::of(&[self.me.node.to_be_bytes(), self.raft.raft.term.to_be_bytes()].concat());
+        let spread = usize::from(u16::from_be_bytes([seed.0[0], seed.0[1]])) % self.election_ticks;
+        self.raft.raft.set_randomized_election_timeout(self.election_ticks + spread);
+    }
+}
+
+fn replay(state: &mut State, octets: &[u8]) -> Result<Hash, StoreError> {
+    let broken = |what: String| StoreError::Diverged(format!("leaf {}: {what}", state.size()));
+    let leaf = Leaf::read(octets).map_err(|error| broken(error.to_string()))?;
+    let request = Request::read(leaf.entry).map_err(|verdict| broken(verdict.to_string()))?;
+    let applied = state.apply(&Checked::replayed(request), leaf.time);
+    applied.map(|applied| applied.hash).map_err(|verdict| StoreError::Diverged(format!("a leaf in the store: {verdict}")))
+}
+
+fn log_entry(mut entry: RaftEntry) -> LogEntry {
+    LogEntry { index: entry.index, term: entry.term, data: entry.take_data().to_vec() }
+}
+
+/// The store as Raft reads it.
+struct Disk<S> {
+    store: S,
+    members: ConfState,
+    applied: u64,
+    /// A read that failed: Raft would end the process over it, the node reports it at the end of the step.
+    failure: RefCell<Option<StoreError>>,
+}
+
+impl<S: Store> Disk<S> {
+    fn new(store: S, members: &BTreeMap<u64, Member>, applied: u64) -> Self {
+        let of = |suffrage| members.values().filter(move |member| member.suffrage == suffrage).map(|member| member.node).collect();
+        let members = ConfState { voters: of(Suffrage::Voter), learners: of(Suffrage::Learner), ..ConfState::default() };
+        Self { store, members, applied, failure: RefCell::new(None) }
+    }
+}
+
+impl<S: Store> raft::Storage for Disk<S> {
+    fn initial_state(&self) -> raft::Result<RaftState> {
+        let saved = self.store.hard_state();
+        let mut state = raft::eraftpb::HardState { term: saved.term, vote: saved.vote, ..raft::eraftpb::HardState::default() };
+        state.commit = saved.commit.max(self.applied);
+        Ok(RaftState::new(state, self.members.clone()))
+    }
+
+    fn entries(&self, low: u64, high: u64, max_size: impl Into<Option<u64>>, _context: GetEntriesContext) -> raft::Result<Vec<RaftEntry>> {
+        let limit = max_size.into().unwrap_or(u64::MAX);
+        let (mut entries, mut size) = (Vec::new(), 0_u64);
+        for index in low..high {
+            match self.store.entry(index) {
+                Ok(entry) => {
+                    size = size.saturating_add(entry.data.len() as u64 + 16);
+                    if size > limit && !entries.is_empty() {
+                        break;
+                    }
+                    entries.push(RaftEntry { index, term: entry.term, data: entry.data.into(), ..RaftEntry::default() });
+                }
+                Err(error) => {
+                    *self.failure.borrow_mut() = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    fn term(&self, index: u64) -> raft::Result<u64> {
+        if index == 0 {
+            return Ok(0);
+        }
+        self.store.term(index).ok_or(raft::Error::Store(StorageError::Unavailable))
+    }
+
+    fn first_index(&self) -> raft::Result<u64> {
+        Ok(1)
+    }
+
+    fn last_index(&self) -> raft::Result<u64> {
+        Ok(self.store.last())
+    }
+
+    fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+        Err(raft::Error::Store(StorageError::SnapshotTemporarilyUnavailable))
+    }
+}

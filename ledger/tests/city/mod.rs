@@ -1,0 +1,249 @@
+//! A city for the tests: four members, their keys, and records of every kind as their sectors would write them.
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part of the city")]
+
+use ledger::keys::SecretKey;
+use ledger::node::{Answer, Config, Input, Node, Output};
+use ledger::record::{Entry, PartySignature};
+use ledger::store::Store;
+use ledger::tree::Hash;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use xsd::time::Timestamp;
+use xsd::tree::{Element, QName};
+
+pub const LEDGER: &str = "city.example/main/1";
+pub const MEMBERS: [&str; 4] = ["transport", "health", "civil", "bureau"];
+pub const NOW: Timestamp = Timestamp(1_780_000_000_000);
+const SHA: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
+
+pub fn record_key(member: &str) -> SecretKey {
+    SecretKey::from_seed(Hash::of(format!("record {member}").as_bytes()).0)
+}
+
+pub fn node_key(member: &str) -> SecretKey {
+    SecretKey::from_seed(Hash::of(format!("node {member}").as_bytes()).0)
+}
+
+pub fn uuid(name: &str) -> String {
+    let hex = Hash::of(name.as_bytes()).to_string();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
+}
+
+pub fn body(prefix: &str, namespace: &str, local: &str, name: &str) -> Element {
+    Element::new(prefix, QName::new(format!("urn:waybill:{namespace}:1"), local)).with("id", uuid(name)).with("ledger", LEDGER)
+}
+
+pub fn octets(element: &Element) -> Vec<u8> {
+    xsd::write::canonical(element, &[], &[])
+}
+
+pub fn signed(element: &Element, signers: &[&str]) -> Entry {
+    let body = octets(element);
+    let signatures = signers.iter().map(|signer| PartySignature::sign(signer, &record_key(signer), &body)).collect();
+    Entry::new(body, signatures).unwrap()
+}
+
+pub fn genesis(voters: usize) -> Entry {
+    let mut genesis = body("l", "ledger", "Genesis", "genesis").leaf("Founded", NOW.to_string()).leaf("Quorum", "2");
+    for (number, member) in (1..).zip(MEMBERS) {
+        let hash = |what: &str| Hash::of(format!("{what} {member}").as_bytes()).to_string();
+        let suffrage = if number <= voters { "voter" } else { "learner" };
+        let mut seat = genesis.sibling("Member").with("id", member).with("node", number.to_string());
+        seat = seat.with("role", if member == "bureau" { "bureau" } else { "sector" }).with("suffrage", suffrage);
+        seat.push(genesis.sibling("Name").with("lang", "en").text(member));
+        seat = seat.leaf("RecordKey", record_key(member).public().to_string()).leaf("NodeKey", node_key(member).public().to_string());
+        seat = seat
+            .leaf("TlsCertificate", hash("tls"))
+            .leaf("MessageCertificate", hash("message"))
+            .leaf("Administrator", hash("administrator"));
+        genesis.push(seat.leaf("Service", format!("{member}.example:443")).leaf("Peer", format!("{member}.example:7000")));
+    }
+    signed(&genesis, &MEMBERS)
+}
+
+pub fn user(name: &str, sector: &str, action: &str, user: &str, certificate: &str) -> Element {
+    let user =
+        body("a", "authority", "User", name).leaf("Issuer", sector).leaf("Action", action).leaf("UserId", user).leaf("Class", "official");
+    user.leaf("Certificate", Hash::of(certificate.as_bytes()).to_string())
+}
+
+pub fn role(name: &str, sector: &str, action: &str, role: &str) -> Element {
+    body("a", "authority", "Role", name).leaf("Issuer", sector).leaf("Action", action).leaf("RoleName", role)
+}
+
+fn period(parent: &Element, from: u64, to: u64) -> Element {
+    let at = |local: &str, ms: u64| Element::new("", QName::new("", local)).text(NOW.plus_ms(ms).to_string());
+    parent.sibling("Period").child(at("NotBefore", from)).child(at("NotAfter", to))
+}
+
+pub fn assignment(name: &str, sector: &str, action: &str, user: &str, role: &str, (from, to): (u64, u64)) -> Element {
+    let element = body("a", "authority", "Assignment", name)
+        .leaf("Issuer", sector)
+        .leaf("Action", action)
+        .leaf("UserId", user)
+        .leaf("RoleName", role);
+    let period = period(&element, from, to);
+    element.child(period)
+}
+
+/// A grant of read to `civil`'s role; the period is in milliseconds after [`NOW`].
+pub fn grant(name: &str, issuer: &str, role: &str, object: &str, (from, to): (u64, u64), purposes: &[&str]) -> Element {
+    let mut grant = body("a", "authority", "Grant", name).leaf("Issuer", issuer);
+    grant.push(grant.sibling("Role").with("authority", "civil").text(role));
+    grant = grant.leaf("Object", object).leaf("Permission", "read");
+    grant.push(period(&grant, from, to));
+    purposes.iter().fold(grant, |grant, purpose| grant.leaf("Purpose", purpose))
+}
+
+pub fn revocation(name: &str, issuer: &str, grant: &str) -> Element {
+    body("a", "authority", "Revocation", name).leaf("Issuer", issuer).leaf("GrantRef", uuid(grant)).leaf("Reason", "ended")
+}
+
+pub fn entry(name: &str, producer: &str, resource: &str, status: &str) -> Element {
+    let mut entry = body("d", "directory", "Entry", name).leaf("Resource", resource).leaf("Metadata", SHA).leaf("Producer", producer);
+    entry = entry.leaf("Timestamp", NOW.to_string()).leaf("Format", "application/xml");
+    entry.push(entry.sibling("Content").child(entry.sibling("Title").with("lang", "en").text(resource)));
+    let path = entry.sibling("AccessPath").leaf("Service", "Trading").leaf("Operation", "PlaceOrder");
+    entry.push(path.leaf("Endpoint", "https://transport.example/ws/trading").leaf("Version", "1.0"));
+    entry.leaf("Server", "transport.example:443").leaf("Catalog", "city").leaf("Status", status)
+}
+
+pub fn inquiry(name: &str, sector: &str, user: &str) -> Element {
+    let mut inquiry = body("d", "directory", "Inquiry", name).leaf("Sector", sector);
+    inquiry.push(inquiry.sibling("User").with("authority", sector).text(user));
+    inquiry.leaf("Resource", "transport/vehicle").leaf("Asked", NOW.to_string())
+}
+
+pub fn order(name: &str, sender: &str, receiver: &str, resource: &str) -> Element {
+    let mut order =
+        body("t", "trading", "Order", name).leaf("ConversationId", uuid("conversation")).leaf("Sender", sender).leaf("Receiver", receiver);
+    order.push(order.sibling("User").with("authority", receiver).text("wang"));
+    order.leaf("Resource", resource).leaf("Selection", SHA).leaf("Purpose", "benefit").leaf("Requested", NOW.to_string())
+}
+
+/// A trade of `transport/…` to civil's user wang.
+pub fn trade(name: &str, sender: &str, resource: &str, status: &str, grant: Option<&str>) -> Element {
+    let mut trade = body("t", "trading", "Trade", name).leaf("ConversationId", uuid("conversation"));
+    let user = trade.sibling("User").with("authority", "civil").text("wang");
+    trade.push(trade.sibling("Who").leaf("Sender", sender).leaf("Receiver", "civil").child(user));
+    let mut what = trade.sibling("What").leaf("Resource", resource);
+    if status == "delivered" {
+        what = what.leaf("Record", SHA).leaf("Digest", SHA).leaf("Size", "256");
+        what.push(trade.sibling("Mapping").with("id", "vehicle").with("version", "1.0").with("sha256", SHA));
+    } else {
+        what = what.leaf("Size", "0");
+    }
+    trade.push(what);
+    trade.push(trade.sibling("Where").leaf("Server", "transport.example:443").leaf("Service", "Trading").leaf("Operation", "PlaceOrder"));
+    trade.push(trade.sibling("When").leaf("Requested", NOW.to_string()));
+    let mut how = trade.sibling("How").leaf("Status", status);
+    if let Some(grant) = grant {
+        how = how.leaf("GrantRef", uuid(grant));
+    }
+    trade.push(how.leaf("Purpose", "benefit"));
+    trade
+}
+
+/// The trade with an order of civil in it, signed by `signer` over `signed`'s octets.
+pub fn with_evidence(trade: Element, order: Element, signer: &str, over: &Element) -> Element {
+    let signature = PartySignature::sign(signer, &record_key(signer), &octets(over));
+    let signature = signature.write(trade.sibling("Signature"));
+    let evidence = trade.sibling("Evidence").child(order).child(signature);
+    trade.child(evidence)
+}
+
+/// What a city needs before its first trade: a published resource, a user with a role, and a grant for an hour.
+pub fn founding() -> Vec<Entry> {
+    vec![
+        signed(&entry("vehicle", "transport", "transport/vehicle", "active"), &["transport"]),
+        signed(&role("clerk", "civil", "define", "clerk"), &["civil"]),
+        signed(&user("wang", "civil", "add", "wang", "wang"), &["civil"]),
+        signed(&assignment("wang-clerk", "civil", "assign", "wang", "clerk", (0, 3_600_000)), &["civil"]),
+        signed(&grant("grant", "transport", "clerk", "transport/vehicle", (0, 3_600_000), &[]), &["transport"]),
+    ]
+}
+
+pub fn delivered(name: &str) -> Entry {
+    signed(&trade(name, "transport", "transport/vehicle", "delivered", Some("grant")), &["transport", "civil"])
+}
+
+/// Nodes and the frames between them, in one queue: the same calls give the same run.
+pub struct Network<S: Store> {
+    pub nodes: BTreeMap<u64, Node<S>>,
+    pub queue: VecDeque<(u64, u64, Vec<u8>)>,
+    pub answers: BTreeMap<u64, Answer>,
+    pub forks: Vec<String>,
+    pub cut: BTreeSet<u64>,
+    pub now: Timestamp,
+}
+
+impl<S: Store> Network<S> {
+    pub fn new(voters: usize, mut store: impl FnMut(u64) -> S) -> Self {
+        let nodes = (1..).zip(MEMBERS).map(|(number, member)| (number, open(member, voters, store(number)))).collect();
+        let (queue, answers) = (VecDeque::new(), BTreeMap::new());
+        Self { nodes, queue, answers, forks: Vec::new(), cut: BTreeSet::new(), now: NOW }
+    }
+
+    pub fn step(&mut self, number: u64, input: Input) {
+        let mut outputs = Vec::new();
+        let Some(node) = self.nodes.get_mut(&number) else { return };
+        node.step(input, self.now, &mut outputs).unwrap();
+        for output in outputs {
+            match output {
+                Output::Send { to, octets } => self.queue.push_back((number, to, octets)),
+                Output::Answer { ticket, answer } => assert!(self.answers.insert(ticket, answer).is_none(), "one answer a ticket"),
+                Output::Checkpoint { note, size } => assert_eq!(self.nodes[&number].policy().verify(&note).unwrap().size, size),
+                Output::Fork { note } => self.forks.push(note),
+                Output::Leader { .. } => {}
+            }
+        }
+    }
+
+    /// Delivers frames until none is left.
+    pub fn settle(&mut self) {
+        while let Some((from, to, octets)) = self.queue.pop_front() {
+            if !self.cut.contains(&from) && !self.cut.contains(&to) {
+                self.step(to, Input::Message { from, octets });
+            }
+        }
+    }
+
+    pub fn tick(&mut self, times: usize) {
+        for _ in 0..times {
+            self.now = self.now.plus_ms(10);
+            for number in self.nodes.keys().copied().collect::<Vec<_>>() {
+                self.step(number, Input::Tick);
+            }
+            self.settle();
+        }
+    }
+
+    pub fn leader(&self) -> Option<u64> {
+        let leading = self.nodes.iter().filter(|(number, node)| node.status().leads && !self.cut.contains(number));
+        leading.max_by_key(|(_, node)| node.status().term).map(|(number, _)| *number)
+    }
+
+    /// Proposes at a node and delivers what follows, ticking until there is an answer.
+    pub fn commit(&mut self, number: u64, ticket: u64, entry: Entry) -> Answer {
+        self.step(number, Input::Propose { ticket, entry });
+        self.settle();
+        for _ in 0..200 {
+            if let Some(answer) = self.answers.get(&ticket) {
+                return answer.clone();
+            }
+            self.tick(1);
+        }
+        panic!("no answer to {ticket}")
+    }
+
+    pub fn kill(&mut self, number: u64) -> S {
+        self.nodes.remove(&number).unwrap().into_store()
+    }
+
+    pub fn roots(&self) -> BTreeSet<(u64, String)> {
+        self.nodes.values().map(|node| (node.status().size, node.status().root.to_string())).collect()
+    }
+}
+
+pub fn open<S: Store>(member: &str, voters: usize, store: S) -> Node<S> {
+    Node::open(Config::new(member, genesis(voters), node_key(member)), store).unwrap()
+}

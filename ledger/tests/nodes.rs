@@ -1,0 +1,193 @@
+//! Nodes over a message queue: commits, lost leaders, restarts, and the same leaves everywhere.
+
+mod city;
+
+use city::{Network, delivered, founding, open, signed, trade};
+use ledger::node::{Answer, Input};
+use ledger::record::{Outcome, Refusal, Verdict};
+use ledger::store::{Memory, Store};
+
+fn city() -> Network<Memory> {
+    let mut city = Network::new(3, |_| Memory::default());
+    city.tick(40);
+    for (ticket, entry) in (1..).zip(founding()) {
+        let answer = city.commit(1 + ticket % 4, ticket, entry);
+        assert!(matches!(answer, Answer::Committed { outcome: Outcome::Done, index, .. } if index == ticket), "{answer:?}");
+    }
+    city
+}
+
+fn check_same(city: &mut Network<Memory>, size: u64) {
+    city.tick(30);
+    let roots = city.roots();
+    assert_eq!(roots.len(), 1, "{roots:?}");
+    assert_eq!(roots.first().unwrap().0, size);
+    assert!(city.forks.is_empty());
+    for node in city.nodes.values() {
+        assert_eq!(node.status().covered, size, "a checkpoint covers everything");
+        for index in 0..size {
+            let leaf = node.leaf(index).unwrap();
+            assert_eq!(node.receipt(index).unwrap().verify(&leaf, node.policy()).unwrap().size, size);
+        }
+    }
+}
+
+#[test]
+fn every_node_commits_and_checkpoints_without_a_tick() {
+    let mut city = city();
+    for number in 1..=4 {
+        let answer = city.commit(number, 100 + number, delivered(&format!("trade {number}")));
+        assert!(matches!(answer, Answer::Committed { outcome: Outcome::Done, .. }), "{answer:?}");
+        let Answer::Committed { index, .. } = answer else { unreachable!() };
+        assert!(city.nodes[&number].receipt(index).is_some(), "the receipt is there when the frames are delivered");
+    }
+    check_same(&mut city, 10);
+}
+
+#[test]
+fn a_proposal_has_one_leaf_however_often_and_wherever_it_is_made() {
+    let mut city = city();
+    let first = city.commit(1, 100, delivered("trade"));
+    assert_eq!(city.commit(2, 101, delivered("trade")), first);
+    city.step(3, Input::Propose { ticket: 102, entry: delivered("other") });
+    city.step(4, Input::Propose { ticket: 103, entry: delivered("other") });
+    city.step(1, Input::Propose { ticket: 104, entry: delivered("other") });
+    city.settle();
+    assert_eq!(city.answers[&102], city.answers[&103]);
+    assert_eq!(city.answers[&102], city.answers[&104]);
+    let other_body = signed(&trade("trade", "transport", "transport/vehicle", "timed-out", None), &["civil"]);
+    assert_eq!(city.commit(1, 105, other_body), Answer::Invalid(Verdict::Conflict { index: 6 }));
+    let unsigned = signed(&trade("unsigned", "transport", "transport/vehicle", "delivered", Some("grant")), &["civil"]);
+    assert_eq!(city.commit(1, 106, unsigned), Answer::Invalid(Verdict::MissingSignature("transport".to_owned())));
+    let ungranted = signed(&trade("ungranted", "transport", "transport/vehicle", "delivered", Some("no")), &["transport", "civil"]);
+    let answer = city.commit(2, 107, ungranted);
+    assert!(matches!(answer, Answer::Committed { outcome: Outcome::Refused(Refusal::UnknownGrant), .. }), "{answer:?}");
+    check_same(&mut city, 9);
+}
+
+#[test]
+fn a_killed_leader_costs_no_answered_trade_and_none_happens_twice() {
+    let mut city = city();
+    for round in 0..4_u64 {
+        for n in 0..20_u64 {
+            let ticket = 1000 + round * 100 + n;
+            city.step(1 + n % 4, Input::Propose { ticket, entry: delivered(&format!("trade {ticket}")) });
+        }
+        for _ in 0..30 + 7 * round {
+            let Some((from, to, octets)) = city.queue.pop_front() else { break };
+            city.step(to, Input::Message { from, octets });
+        }
+        let leader = city.leader().unwrap();
+        let mut store = city.kill(leader);
+        city.tick(60);
+        store.crash(usize::try_from(3 + round).unwrap());
+        let member = city::MEMBERS[usize::try_from(leader - 1).unwrap()];
+        city.nodes.insert(leader, open(member, 3, store));
+        city.tick(60);
+        for n in 0..20_u64 {
+            let ticket = 1000 + round * 100 + n;
+            if !city.answers.contains_key(&ticket) {
+                assert_eq!(1 + n % 4, leader, "only the killed node forgets its tickets");
+                let answer = city.commit(2, 5000 + ticket, delivered(&format!("trade {ticket}")));
+                assert!(matches!(answer, Answer::Committed { .. }));
+            }
+        }
+        check_same(&mut city, 6 + 20 * (round + 1));
+    }
+}
+
+#[test]
+fn without_a_quorum_nothing_is_answered_and_afterwards_everything_is() {
+    let mut city = city();
+    city.cut = [2, 3].into();
+    city.step(1, Input::Propose { ticket: 100, entry: delivered("trade") });
+    city.tick(100);
+    assert!(city.answers.get(&100).is_none());
+    assert_eq!(city.leader().filter(|leader| *leader == 1), None, "check_quorum steps down");
+    city.step(1, Input::Propose { ticket: 101, entry: delivered("withdrawn") });
+    city.step(1, Input::Withdraw { ticket: 101 });
+    city.cut.clear();
+    city.tick(100);
+    assert!(matches!(city.answers[&100], Answer::Committed { outcome: Outcome::Done, .. }));
+    assert!(!city.answers.contains_key(&101));
+    check_same(&mut city, 7);
+}
+
+#[test]
+fn a_new_node_catches_up_from_nothing_and_a_changed_leaf_is_not_opened() {
+    let mut city = Network::new(3, |_| Memory::default());
+    city.cut = [4].into();
+    city.tick(40);
+    let entries = founding().into_iter().chain((0..30).map(|n| delivered(&format!("trade {n}"))));
+    for (ticket, entry) in (1..).zip(entries) {
+        city.commit(1, ticket, entry);
+    }
+    assert_eq!(city.nodes[&4].status().size, 1);
+    city.cut.clear();
+    check_same(&mut city, 36);
+
+    let store = city.kill(4);
+    let mut damaged = Memory::default();
+    for index in 0..store.leaves() {
+        let (raft_index, mut octets) = store.leaf(index).unwrap();
+        if index == 9 {
+            let at = octets.windows(9).position(|window| window == b"delivered").unwrap();
+            octets[at] = b'D';
+        }
+        damaged.push_leaf(raft_index, &octets).unwrap();
+    }
+    let config = ledger::node::Config::new("bureau", city::genesis(3), city::node_key("bureau"));
+    let error = ledger::node::Node::open(config, damaged).unwrap_err();
+    assert!(error.to_string().contains("leaf 9"), "{error}");
+}
+
+#[test]
+fn frames_of_a_broken_peer_change_nothing() {
+    let mut city = city();
+    let frames: Vec<Vec<u8>> = {
+        city.step(1, Input::Propose { ticket: 100, entry: delivered("trade") });
+        city.tick(1);
+        city.step(city.leader().unwrap(), Input::Tick);
+        city.step(city.leader().unwrap(), Input::Tick);
+        city.queue.iter().map(|(_, _, octets)| octets.clone()).collect()
+    };
+    assert!(!frames.is_empty());
+    city.settle();
+    for octets in frames {
+        for at in 0..octets.len() {
+            let mut damaged = octets.clone();
+            damaged[at] ^= 0x55;
+            for from in 0..6 {
+                city.step(2, Input::Message { from, octets: damaged.clone() });
+            }
+            city.step(2, Input::Message { from: 1, octets: octets[..at].to_vec() });
+        }
+    }
+    city.queue.clear();
+    city.tick(200);
+    check_same(&mut city, 7);
+}
+
+#[test]
+fn a_failed_write_stops_the_node() {
+    let mut city = city();
+    let mut store = city.kill(2);
+    store.fail();
+    city.nodes.insert(2, open("health", 3, store));
+    city.step(city.leader().unwrap_or(1), Input::Propose { ticket: 100, entry: delivered("trade") });
+    let mut outputs = Vec::new();
+    let mut failed = false;
+    for _ in 0..40 {
+        city.step(1, Input::Tick);
+        city.step(3, Input::Tick);
+        while let Some((from, to, octets)) = city.queue.pop_front() {
+            if to == 2 {
+                failed |= city.nodes.get_mut(&2).unwrap().step(Input::Message { from, octets }, city.now, &mut outputs).is_err();
+            } else {
+                city.step(to, Input::Message { from, octets });
+            }
+        }
+    }
+    assert!(failed, "an entry needs the disk");
+    assert!(outputs.iter().all(|output| !matches!(output, ledger::node::Output::Answer { .. })));
+}
