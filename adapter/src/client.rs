@@ -12,6 +12,7 @@ use hyper::http::{self, Method, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -226,8 +227,11 @@ impl Client {
     }
 }
 
+/// With TLS 1.3 a server that does not accept our certificate says so only after the handshake.
 fn broken(error: &hyper::Error) -> CallError {
-    CallError::Protocol(error.to_string())
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let tls = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    tls.map_or_else(|| CallError::Protocol(error.to_string()), |tls| CallError::Tls(io::Error::other(tls.clone())))
 }
 
 fn request(method: Method, url: &str, fields: HeaderMap, body: Vec<u8>) -> Result<(Endpoint, http::Request<Full<Bytes>>), CallError> {
