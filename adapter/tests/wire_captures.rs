@@ -1,4 +1,13 @@
 //! What twelve real client stacks sent, replayed byte for byte, and what becomes of each message.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test stops where it fails, and its tables are long"
+)]
 
 use adapter::fault::{Fault, Reason};
 use adapter::http::{self, Request, Response};

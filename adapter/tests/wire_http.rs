@@ -1,4 +1,13 @@
 //! The HTTP edge with real sockets: limits, odd requests, mutual TLS, and the pooled client.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test stops where it fails, and its tables are long"
+)]
 
 use adapter::client::{CallError, Client};
 use adapter::http::{self, HeaderValue, Request, Response};

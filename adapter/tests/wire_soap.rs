@@ -1,4 +1,13 @@
 //! Envelopes, faults and addressing headers, one table each.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test stops where it fails, and its tables are long"
+)]
 
 use adapter::addressing::{self, Address};
 use adapter::fault::{Fault, Mend, Reason, Received};
