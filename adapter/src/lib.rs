@@ -5,6 +5,7 @@ pub mod client;
 pub mod config;
 pub mod fault;
 pub mod http;
+pub mod legacy_system;
 pub mod limits;
 pub mod pki;
 pub mod security;
