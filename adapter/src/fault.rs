@@ -468,19 +468,20 @@ impl Fault {
         self.account.not_understood.iter().map(block).collect()
     }
 
+    /// f:Detail of the contracts' fault.xsd.
     fn explanation(&self) -> Element {
         let row = self.reason.row();
-        let mut explanation = Element::new("f", QName::new(NAMESPACE, "Fault")).leaf("Code", row.code).leaf("Sentence", self.sentence());
-        if let Some(xpath) = &self.account.xpath {
-            explanation = explanation.leaf("XPath", xpath);
-        }
-        if let Some(place) = self.account.place {
-            explanation = explanation.leaf("Place", place.to_string());
-        }
-        if let Some(trade) = &self.account.trade {
-            explanation = explanation.leaf("Trade", trade);
-        }
-        explanation.leaf("Retry", if row.retry { "true" } else { "false" }).leaf("Mend", row.mend.name())
+        let detail = Element::new("f", QName::new(NAMESPACE, "Detail")).leaf("Code", row.code).leaf("Sentence", self.sentence());
+        let place = self.account.place;
+        let optional = [
+            ("XPath", self.account.xpath.clone()),
+            ("Line", place.map(|place| place.line.to_string())),
+            ("Column", place.map(|place| place.column.to_string())),
+            ("TradeId", self.account.trade.clone()),
+        ];
+        let known = optional.into_iter().filter_map(|(local, text)| Some((local, text?)));
+        let detail = known.fold(detail, |detail, (local, text)| detail.leaf(local, text));
+        detail.leaf("Retry", if row.retry { "true" } else { "false" }).leaf("MendedBy", row.mend.name())
     }
 }
 
@@ -574,7 +575,7 @@ impl Received {
     /// The stable code of another Waybill, if the fault explains itself as one.
     #[must_use]
     pub fn stable(&self) -> Option<Reason> {
-        let explanation = self.detail.iter().find(|entry| entry.name().is(NAMESPACE, "Fault"))?;
+        let explanation = self.detail.iter().find(|entry| entry.name().is(NAMESPACE, "Detail"))?;
         let code = explanation.first(NAMESPACE, "Code")?.string();
         Reason::ALL.into_iter().find(|reason| reason.code() == code)
     }

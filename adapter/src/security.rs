@@ -127,7 +127,7 @@ impl<T> Signed<T> {
 /// What an endpoint demands of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// A client certificate of TLS suffices; a signature, if there is one, must verify all the same.
+    /// A client certificate of TLS suffices; a signature, if there is one, must verify all the same and cover Body and Timestamp.
     Transport,
     /// A signature over Body, Timestamp and every addressing header, besides TLS: what adapters demand of each other.
     Signature,
@@ -206,7 +206,7 @@ impl Security {
         let Some(time) = time else {
             return Err(Fault::new(Reason::InvalidSecurity, "a signed message has a Timestamp").xpath("/Envelope/Header/Security"));
         };
-        required(envelope, time.element, &coverage)?;
+        required(envelope, time.element, profile, &coverage)?;
         let content = self.read_again(body, &coverage)?;
         let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
         replay.note(coverage.signed_info, time.until, now)?;
@@ -280,10 +280,10 @@ fn security_header(envelope: &Envelope) -> Result<Option<&Element>, Fault> {
     }
 }
 
-/// The policy: Body, Timestamp and every addressing header are among what was signed.
-fn required(envelope: &Envelope, timestamp: &Element, coverage: &Coverage<'_>) -> Result<(), Fault> {
+/// The policy: Body and Timestamp are among what was signed; where the signature alone counts, every addressing header too.
+fn required(envelope: &Envelope, timestamp: &Element, profile: Profile, coverage: &Coverage<'_>) -> Result<(), Fault> {
     let addressing = [crate::addressing::NAMESPACE, crate::addressing::NAMESPACE_2004];
-    let addressed = envelope.blocks().filter(|block| addressing.contains(&block.name().namespace()));
+    let addressed = envelope.blocks().filter(|block| profile == Profile::Signature && addressing.contains(&block.name().namespace()));
     for element in envelope.body().into_iter().chain([timestamp]).chain(addressed) {
         if !coverage.parts.iter().any(|part| ptr::eq(part.element, element)) {
             let sentence = format!("the signature does not cover {}", element.name().local());

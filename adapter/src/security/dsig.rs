@@ -66,8 +66,7 @@ fn invalid(sentence: impl Into<String>, at: &Element) -> Fault {
 pub(super) fn verify<'a>(envelope: &'a Envelope, signature: &'a Element, trust: &Trust, now: Timestamp) -> Result<Coverage<'a>, Fault> {
     let root = envelope.root();
     let mut index = BTreeMap::new();
-    let mut parents = Vec::new();
-    index_ids(root, &mut parents, &mut index)?;
+    index_ids(root, &mut index)?;
     refuse_comments(signature)?;
     let shape = Shape::of(signature)?;
 
@@ -82,36 +81,28 @@ pub(super) fn verify<'a>(envelope: &'a Envelope, signature: &'a Element, trust: 
     let signed_info = write::canonical(shape.signed_info, &scope(&above), &prefixes);
     check_signature(shape.method, &signed_info, &base64(shape.value)?, certificate)?;
 
-    let parts: Vec<Part<'a>> =
-        shape.references.iter().map(|reference| covered(reference, envelope, security, &index)).collect::<Result<_, _>>()?;
-    let distinct = parts.iter().enumerate().all(|(at, part)| !parts.iter().take(at).any(|earlier| ptr::eq(earlier.element, part.element)));
-    if parts.is_empty() || !distinct {
-        return Err(invalid("a signature refers to something, and to nothing twice", shape.signed_info));
+    let mut parts: Vec<Part<'a>> = Vec::with_capacity(shape.references.len());
+    for reference in &shape.references {
+        let target = Target::of(reference, envelope, [root, header, security], &index)?;
+        if parts.iter().any(|part| ptr::eq(part.element, target.element)) {
+            return Err(invalid("a signature refers to nothing twice", reference.element));
+        }
+        parts.push(target.digested(reference)?);
     }
     Ok(Coverage { signer: certificate.fingerprint(), parts, signed_info: Sha256::digest(&signed_info).into() })
 }
 
-/// An element with an id, and what stands above it, outermost first.
-struct Located<'a> {
-    element: &'a Element,
-    parents: Vec<&'a Element>,
-}
-
-type Index<'a> = BTreeMap<&'a str, Located<'a>>;
+/// The elements that have an id.
+type Index<'a> = BTreeMap<&'a str, &'a Element>;
 
 /// Registers `wsu:Id` and `Id` of the whole document; two of one value are refused wherever they stand.
-fn index_ids<'a>(element: &'a Element, parents: &mut Vec<&'a Element>, index: &mut Index<'a>) -> Result<(), Fault> {
+fn index_ids<'a>(element: &'a Element, index: &mut Index<'a>) -> Result<(), Fault> {
     for id in [element.attribute(WSU, "Id"), element.attribute("", "Id")].into_iter().flatten() {
-        if index.insert(id, Located { element, parents: parents.clone() }).is_some() {
+        if index.insert(id, element).is_some() {
             return Err(Fault::new(Reason::InvalidSecurity, "an Id is given twice").at(element.place()));
         }
     }
-    parents.push(element);
-    for child in element.elements() {
-        index_ids(child, parents, index)?;
-    }
-    parents.pop();
-    Ok(())
+    element.elements().try_for_each(|child| index_ids(child, index))
 }
 
 /// What is signed, or says what is signed, holds neither comments nor processing instructions.
@@ -269,26 +260,42 @@ fn digest_of(algorithm: &str, octets: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Resolves one reference, which may only mean the Body, a header block, or the Timestamp or token of the security header.
-fn covered<'a>(reference: &Reference<'a>, envelope: &'a Envelope, security: &'a Element, index: &Index<'a>) -> Result<Part<'a>, Fault> {
-    let Some(located) = index.get(reference.fragment) else {
-        return Err(fault(Reason::FailedCheck, format!("no element has the Id {}", reference.fragment), reference.element));
-    };
-    let element = located.element;
-    let is_body = envelope.body().is_some_and(|body| ptr::eq(body, element));
-    let is_block = envelope.blocks().any(|block| ptr::eq(block, element)) && !ptr::eq(element, security);
-    let of_security = security.elements().any(|child| ptr::eq(child, element));
-    let is_token = of_security && (element.name().is(WSU, "Timestamp") || element.name().is(WSSE, "BinarySecurityToken"));
-    if !is_body && !is_block && !is_token {
+/// What a reference means: the Body, a header block, or the Timestamp or token of the security header, and nothing else.
+struct Target<'a> {
+    element: &'a Element,
+    /// What stands above it, outermost first.
+    above: Vec<&'a Element>,
+}
+
+impl<'a> Target<'a> {
+    fn of(reference: &Reference<'_>, envelope: &'a Envelope, above: [&'a Element; 3], index: &Index<'a>) -> Result<Self, Fault> {
+        let Some(&element) = index.get(reference.fragment) else {
+            return Err(fault(Reason::FailedCheck, format!("no element has the Id {}", reference.fragment), reference.element));
+        };
+        let [root, header, security] = above;
+        if envelope.body().is_some_and(|body| ptr::eq(body, element)) {
+            return Ok(Self { element, above: vec![root] });
+        }
+        if envelope.blocks().any(|block| ptr::eq(block, element)) && !ptr::eq(element, security) {
+            return Ok(Self { element, above: vec![root, header] });
+        }
+        let signable = element.name().is(WSU, "Timestamp") || element.name().is(WSSE, "BinarySecurityToken");
+        if signable && security.elements().any(|child| ptr::eq(child, element)) {
+            return Ok(Self { element, above: vec![root, header, security] });
+        }
         let sentence = "a Reference means the Body, a header block, or the Timestamp or token of the security header";
-        return Err(invalid(sentence, reference.element));
+        Err(invalid(sentence, reference.element))
     }
-    refuse_comments(element)?;
-    let octets = write::canonical(element, &scope(&located.parents), &reference.prefixes);
-    if digest_of(reference.digest, &octets).as_ref() != Some(&reference.value) {
-        return Err(fault(Reason::FailedCheck, format!("the digest of {} is another", element.name().local()), reference.element));
+
+    fn digested(self, reference: &Reference<'_>) -> Result<Part<'a>, Fault> {
+        refuse_comments(self.element)?;
+        let octets = write::canonical(self.element, &scope(&self.above), &reference.prefixes);
+        if digest_of(reference.digest, &octets).as_ref() == Some(&reference.value) {
+            return Ok(Part { element: self.element, octets });
+        }
+        let sentence = format!("the digest of {} is another", self.element.name().local());
+        Err(fault(Reason::FailedCheck, sentence, reference.element))
     }
-    Ok(Part { element, octets })
 }
 
 fn signature_method(algorithm: &str) -> Option<(bool, MessageDigest)> {
@@ -347,7 +354,7 @@ fn hints(key_info: &Element, security: &Element, index: &Index<'_>) -> Result<Ve
     match (reference.name().namespace(), reference.name().local()) {
         (WSSE, "Reference") => {
             let located = reference.attribute("", "URI").and_then(|uri| uri.strip_prefix('#')).and_then(|id| index.get(id));
-            let token = located.map(|located| located.element).filter(|token| security.elements().any(|child| ptr::eq(child, *token)));
+            let token = located.copied().filter(|token| security.elements().any(|child| ptr::eq(child, *token)));
             let missing = || fault(Reason::SecurityTokenUnavailable, "the token referred to is not in the security header", reference);
             binary_token(token.ok_or_else(missing)?).map(|hint| vec![hint])
         }
