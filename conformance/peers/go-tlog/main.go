@@ -1,0 +1,119 @@
+// An independent verifier of checkpoints and proofs: Go's own sumdb/note and sumdb/tlog, nothing of Waybill.
+//
+//	apt-get install golang-go golang-golang-x-mod-dev
+//	export GO111MODULE=off GOPATH=/usr/share/gocode
+//	go run main.go checkpoint  POLICY NOTE
+//	go run main.go receipt     POLICY PROOF LEAF        (tlog-proof file, the leaf's octets)
+//	go run main.go consistency POLICY OLDNOTE NEWNOTE HASHES   (one base64 hash a line)
+//
+// POLICY holds the lines `origin NAME`, `witness NAME VKEY` and `group NAME COUNT MEMBERS…`: COUNT valid signatures are asked for.
+// Prints what holds and ends with 0, or says why it does not and ends with 1.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func read(path string) string {
+	octets, err := os.ReadFile(path)
+	check(err)
+	return string(octets)
+}
+
+// A tree head that enough witnesses have signed.
+func head(policy, signed string) tlog.Tree {
+	var origin string
+	var verifiers []note.Verifier
+	quorum := -1
+	for _, line := range strings.Split(policy, "\n") {
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 2 && words[0] == "origin":
+			origin = words[1]
+		case len(words) >= 3 && words[0] == "witness":
+			verifier, err := note.NewVerifier(words[2])
+			check(err)
+			verifiers = append(verifiers, verifier)
+		case len(words) >= 3 && words[0] == "group":
+			count, err := strconv.Atoi(words[2])
+			check(err)
+			quorum = count
+		}
+	}
+	opened, err := note.Open([]byte(signed), note.VerifierList(verifiers...))
+	check(err)
+	if quorum < 1 || len(opened.Sigs) < quorum {
+		check(fmt.Errorf("%d signatures of known witnesses, the policy wants %d", len(opened.Sigs), quorum))
+	}
+	lines := strings.Split(opened.Text, "\n")
+	if len(lines) != 4 || lines[0] != origin || lines[3] != "" {
+		check(fmt.Errorf("not a checkpoint of %s", origin))
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	check(err)
+	root, err := tlog.ParseHash(lines[2])
+	check(err)
+	return tlog.Tree{N: size, Hash: root}
+}
+
+func hashes(lines []string) []tlog.Hash {
+	var path []tlog.Hash
+	for _, line := range lines {
+		hash, err := tlog.ParseHash(line)
+		check(err)
+		path = append(path, hash)
+	}
+	return path
+}
+
+func lines(text string) []string {
+	text = strings.TrimSuffix(text, "\n")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
+
+func main() {
+	args := os.Args[1:]
+	switch {
+	case len(args) == 3 && args[0] == "checkpoint":
+		tree := head(read(args[1]), read(args[2]))
+		fmt.Println("checkpoint of", tree.N, "leaves, root", tree.Hash)
+	case len(args) == 4 && args[0] == "receipt":
+		proof, signed, found := strings.Cut(read(args[2]), "\n\n")
+		if !found {
+			check(fmt.Errorf("not a proof file"))
+		}
+		tree := head(read(args[1]), signed)
+		top := strings.Split(proof, "\n")
+		if len(top) < 2 || top[0] != "c2sp.org/tlog-proof@v1" || !strings.HasPrefix(top[1], "index ") {
+			check(fmt.Errorf("not a tlog-proof@v1"))
+		}
+		index, err := strconv.ParseInt(strings.TrimPrefix(top[1], "index "), 10, 64)
+		check(err)
+		leaf := tlog.RecordHash([]byte(read(args[3])))
+		check(tlog.CheckRecord(hashes(top[2:]), tree.N, tree.Hash, index, leaf))
+		fmt.Println("leaf", index, "is in the tree of", tree.N)
+	case len(args) == 5 && args[0] == "consistency":
+		policy := read(args[1])
+		old, now := head(policy, read(args[2])), head(policy, read(args[3]))
+		check(tlog.CheckTree(hashes(lines(read(args[4]))), now.N, now.Hash, old.N, old.Hash))
+		fmt.Println("the tree of", now.N, "continues the tree of", old.N)
+	default:
+		check(fmt.Errorf("checkpoint POLICY NOTE | receipt POLICY PROOF LEAF | consistency POLICY OLDNOTE NEWNOTE HASHES"))
+	}
+}
