@@ -1,8 +1,10 @@
 //! The ledger: records, a deterministic state machine, a Merkle log with checkpoints, and the Raft node that replicates them.
 
+pub mod audit;
 pub mod body;
 pub mod checkpoint;
 pub mod frame;
+pub mod index;
 pub mod keys;
 pub mod node;
 pub mod proof;

@@ -1,151 +1,25 @@
 //! One replica: the whole Ready loop of Raft in this one file, numbered as raft's documentation numbers it.
 
-use crate::body::{Member, Request, Suffrage};
+mod disk;
+mod ports;
+
+pub use ports::{Answer, Config, Input, Output, Status};
+
+use crate::body::{Member, Request};
 use crate::checkpoint::{Checkpoint, Policy};
 use crate::frame::Frame;
-use crate::keys::SecretKey;
 use crate::proof::Receipt;
-use crate::record::{Entry, Leaf, Outcome, Stamped, Verdict};
+use crate::record::{Entry, Leaf, Stamped, Verdict};
 use crate::segment::StoreError;
 use crate::state::{Applied, Checked, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
 use crate::witness::{Effect, Witness};
-use raft::eraftpb::{ConfState, Entry as RaftEntry, Message, MessageType, Snapshot};
-use raft::{GetEntriesContext, RaftState, RawNode, StateRole, StorageError};
-use std::cell::RefCell;
+use disk::Disk;
+use raft::eraftpb::{Entry as RaftEntry, Message, MessageType};
+use raft::{RawNode, StateRole};
 use std::collections::{BTreeMap, BTreeSet};
 use xsd::time::Timestamp;
-
-/// What a node is.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The member whose node this is.
-    pub member: String,
-    /// Leaf 0, signed by every member.
-    pub genesis: Entry,
-    /// The node's key, whose public half the genesis names.
-    pub node_key: SecretKey,
-    /// Ticks without a leader before an election; each node waits up to twice as long.
-    pub election_ticks: usize,
-    /// Ticks between the leader's heartbeats.
-    pub heartbeat_ticks: usize,
-    /// Proposals that wait for their answer at once; beyond it the answer is [`Answer::Busy`].
-    pub pending_max: usize,
-}
-
-impl Config {
-    /// With the default timing: an election after 10 to 20 ticks, a heartbeat each 2, 4,096 proposals waiting.
-    #[must_use]
-    pub fn new(member: &str, genesis: Entry, node_key: SecretKey) -> Self {
-        Self { member: member.to_owned(), genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
-    }
-}
-
-/// Everything that can happen to a node.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// The driver's clock ticked.
-    Tick,
-    /// A frame of an authenticated peer.
-    Message {
-        /// The peer's node number, as its TLS certificate proves.
-        from: u64,
-        /// The frame, at most [`crate::frame::FRAME_BYTES_MAX`] octets.
-        octets: Vec<u8>,
-    },
-    /// An entry to put on the ledger.
-    Propose {
-        /// Chosen by the caller; comes back in [`Output::Answer`].
-        ticket: u64,
-        /// What to put there.
-        entry: Entry,
-    },
-    /// The caller waits no longer. The entry may still be committed.
-    Withdraw {
-        /// The proposal's ticket.
-        ticket: u64,
-    },
-}
-
-/// What became of a proposal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It has a leaf, which this replica has applied. A proposal made twice is answered with its first leaf.
-    Committed {
-        /// The leaf.
-        index: u64,
-        /// Ledger time.
-        time: Timestamp,
-        /// What it did.
-        outcome: Outcome,
-    },
-    /// It has no leaf and will have none.
-    Invalid(Verdict),
-    /// Too many proposals wait; nothing was tried.
-    Busy,
-}
-
-/// Everything a node asks of its driver, in this order.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Send a frame. Losing it is allowed; peers are asked again.
-    Send {
-        /// The peer's node number.
-        to: u64,
-        /// The frame.
-        octets: Vec<u8>,
-    },
-    /// What became of a proposal.
-    Answer {
-        /// As given in [`Input::Propose`].
-        ticket: u64,
-        /// The answer.
-        answer: Answer,
-    },
-    /// A checkpoint has the signatures of its quorum: [`Node::receipt`] now covers all leaves below its size.
-    Checkpoint {
-        /// Leaves.
-        size: u64,
-        /// The signed note.
-        note: String,
-    },
-    /// Who leads has changed.
-    Leader {
-        /// The leader's node number, if there is one.
-        node: Option<u64>,
-        /// The term.
-        term: u64,
-    },
-    /// A member signed a tree head that contradicts ours: one of us holds another history. The note is the evidence.
-    Fork {
-        /// The signed note.
-        note: String,
-    },
-}
-
-/// Where a node stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// Its number.
-    pub node: u64,
-    /// The leader's number, if known.
-    pub leader: Option<u64>,
-    /// Whether it leads.
-    pub leads: bool,
-    /// The term.
-    pub term: u64,
-    /// Raft's commit index.
-    pub commit: u64,
-    /// Leaves.
-    pub size: u64,
-    /// The root over them.
-    pub root: Hash,
-    /// Leaves that a published checkpoint covers.
-    pub covered: u64,
-    /// Proposals without answer.
-    pub pending: usize,
-}
 
 #[derive(Debug)]
 struct Pending {
@@ -163,6 +37,8 @@ pub struct Node<S: Store> {
     me: Member,
     members: BTreeMap<u64, Member>,
     pending: BTreeMap<u64, Pending>,
+    /// The tickets that wait for each client id.
+    waiting: BTreeMap<String, BTreeSet<u64>>,
     /// Client ids that this node proposed as leader of the current term.
     proposed: BTreeSet<String>,
     pending_max: usize,
@@ -241,6 +117,7 @@ impl<S: Store> Node<S> {
             me,
             members,
             pending: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             proposed: BTreeSet::new(),
             pending_max: config.pending_max,
             election_ticks: config.election_ticks,
@@ -347,7 +224,7 @@ impl<S: Store> Node<S> {
                 Input::Tick => self.tick(now, outputs),
                 Input::Message { from, octets } => self.receive(from, &octets, now, outputs),
                 Input::Propose { ticket, entry } => self.submit(ticket, entry, now, outputs),
-                Input::Withdraw { ticket } => drop(self.pending.remove(&ticket)),
+                Input::Withdraw { ticket } => self.withdraw(ticket),
             }
             self.pace();
         }
@@ -427,8 +304,7 @@ impl<S: Store> Node<S> {
 
     fn answer(&mut self, client: &str, outputs: &mut Vec<Output>) {
         self.proposed.remove(client);
-        let tickets: Vec<u64> = self.pending.iter().filter(|(_, pending)| pending.client == client).map(|(ticket, _)| *ticket).collect();
-        for ticket in tickets {
+        for ticket in self.waiting.remove(client).unwrap_or_default() {
             let Some(pending) = self.pending.remove(&ticket) else { continue };
             if let Some(answer) = self.known(client, pending.entry.body()) {
                 outputs.push(Output::Answer { ticket, answer });
@@ -459,7 +335,18 @@ impl<S: Store> Node<S> {
                 let request = checked.request();
                 let pending = Pending { entry: request.entry().clone(), client: request.id().to_owned(), sent_at: self.ticks };
                 self.propose(&pending.client, &pending.entry, now, outputs);
+                self.waiting.entry(pending.client.clone()).or_default().insert(ticket);
                 self.pending.insert(ticket, pending);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, ticket: u64) {
+        let Some(pending) = self.pending.remove(&ticket) else { return };
+        if let Some(tickets) = self.waiting.get_mut(&pending.client) {
+            tickets.remove(&ticket);
+            if tickets.is_empty() {
+                self.waiting.remove(&pending.client);
             }
         }
     }
@@ -494,7 +381,7 @@ impl<S: Store> Node<S> {
                 if let Ok(checked) = self.admit(entry) {
                     let request = checked.request();
                     if self.state.client(request.id()).is_none() {
-                        self.propose(&request.id().to_owned(), request.entry(), now, outputs);
+                        self.propose(request.id(), request.entry(), now, outputs);
                     }
                 }
             }
@@ -615,70 +502,4 @@ fn replay(state: &mut State, octets: &[u8]) -> Result<Hash, StoreError> {
 
 fn log_entry(mut entry: RaftEntry) -> LogEntry {
     LogEntry { index: entry.index, term: entry.term, data: entry.take_data().to_vec() }
-}
-
-/// The store as Raft reads it.
-struct Disk<S> {
-    store: S,
-    members: ConfState,
-    applied: u64,
-    /// A read that failed: Raft would end the process over it, the node reports it at the end of the step.
-    failure: RefCell<Option<StoreError>>,
-}
-
-impl<S: Store> Disk<S> {
-    fn new(store: S, members: &BTreeMap<u64, Member>, applied: u64) -> Self {
-        let of = |suffrage| members.values().filter(move |member| member.suffrage == suffrage).map(|member| member.node).collect();
-        let members = ConfState { voters: of(Suffrage::Voter), learners: of(Suffrage::Learner), ..ConfState::default() };
-        Self { store, members, applied, failure: RefCell::new(None) }
-    }
-}
-
-impl<S: Store> raft::Storage for Disk<S> {
-    fn initial_state(&self) -> raft::Result<RaftState> {
-        let saved = self.store.hard_state();
-        let mut state = raft::eraftpb::HardState { term: saved.term, vote: saved.vote, ..raft::eraftpb::HardState::default() };
-        state.commit = saved.commit.max(self.applied);
-        Ok(RaftState::new(state, self.members.clone()))
-    }
-
-    fn entries(&self, low: u64, high: u64, max_size: impl Into<Option<u64>>, _context: GetEntriesContext) -> raft::Result<Vec<RaftEntry>> {
-        let limit = max_size.into().unwrap_or(u64::MAX);
-        let (mut entries, mut size) = (Vec::new(), 0_u64);
-        for index in low..high {
-            match self.store.entry(index) {
-                Ok(entry) => {
-                    size = size.saturating_add(entry.data.len() as u64 + 16);
-                    if size > limit && !entries.is_empty() {
-                        break;
-                    }
-                    entries.push(RaftEntry { index, term: entry.term, data: entry.data.into(), ..RaftEntry::default() });
-                }
-                Err(error) => {
-                    *self.failure.borrow_mut() = Some(error);
-                    break;
-                }
-            }
-        }
-        Ok(entries)
-    }
-
-    fn term(&self, index: u64) -> raft::Result<u64> {
-        if index == 0 {
-            return Ok(0);
-        }
-        self.store.term(index).ok_or(raft::Error::Store(StorageError::Unavailable))
-    }
-
-    fn first_index(&self) -> raft::Result<u64> {
-        Ok(1)
-    }
-
-    fn last_index(&self) -> raft::Result<u64> {
-        Ok(self.store.last())
-    }
-
-    fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<Snapshot> {
-        Err(raft::Error::Store(StorageError::SnapshotTemporarilyUnavailable))
-    }
 }

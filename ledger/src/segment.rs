@@ -82,6 +82,9 @@ struct Segment {
     length: u64,
 }
 
+/// Told of every frame when files are opened; its error is what is wrong with the frame.
+pub(crate) type Visit<'v> = dyn FnMut(Place, &[u8]) -> Result<(), String> + 'v;
+
 /// All files of one kind in a directory.
 #[derive(Debug)]
 pub(crate) struct Segments {
@@ -103,7 +106,7 @@ impl Segments {
         prefix: &'static str,
         ledger: &Hash,
         durable: u64,
-        visit: &mut dyn FnMut(Place, &[u8]) -> Result<(), String>,
+        visit: &mut Visit<'_>,
     ) -> Result<(Self, Option<Torn>), StoreError> {
         let mut header = [0; 44];
         let parts = [b"WAYBILL1".as_slice(), format!("{prefix:>4}").as_bytes(), &ledger.0].concat();
@@ -218,13 +221,7 @@ impl Segments {
         Ok(())
     }
 
-    fn open_segment(
-        &mut self,
-        path: &Path,
-        last: bool,
-        durable: u64,
-        visit: &mut dyn FnMut(Place, &[u8]) -> Result<(), String>,
-    ) -> Result<Option<Torn>, StoreError> {
+    fn open_segment(&mut self, path: &Path, last: bool, durable: u64, visit: &mut Visit<'_>) -> Result<Option<Torn>, StoreError> {
         let corrupt = |offset: u64, what: &str| StoreError::Corrupt { path: path.to_owned(), offset, what: what.to_owned() };
         if path != self.path(self.next) {
             return Err(corrupt(0, &format!("frame {} should come next", self.next)));

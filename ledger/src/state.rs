@@ -177,7 +177,7 @@ impl State {
             verdicts.push(plan.and_then(|checks| {
                 let wrong =
                     checks.into_iter().zip(answers.by_ref()).filter(|(_, right)| !right).map(|((_, account), _)| account.to_owned());
-                wrong.fold(Ok(()), |verdict, account| verdict.and(Err(Verdict::BadSignature(account))))
+                wrong.last().map_or(Ok(()), |account| Err(Verdict::BadSignature(account)))
             }));
         }
         verdicts.into_iter().zip(requests).map(|(verdict, request)| verdict.map(|()| Checked(request))).collect()
@@ -246,12 +246,12 @@ impl State {
             let verdict = if known { Verdict::MissingSignature } else { Verdict::UnknownAccount };
             return Err(verdict((*missing).to_owned()));
         }
-        if let Content::Trade(trade) = request.content() {
-            if let Some(evidence) = &trade.evidence {
-                let account = evidence.signature.account.as_str();
-                let key = self.members.get(account).ok_or_else(|| Verdict::UnknownAccount(account.to_owned()))?.record_key;
-                checks.push((Check { key, octets: &evidence.octets, signature: &evidence.signature.value }, account));
-            }
+        if let Content::Trade(trade) = request.content()
+            && let Some(evidence) = &trade.evidence
+        {
+            let account = evidence.signature.account.as_str();
+            let key = self.members.get(account).ok_or_else(|| Verdict::UnknownAccount(account.to_owned()))?.record_key;
+            checks.push((Check { key, octets: &evidence.octets, signature: &evidence.signature.value }, account));
         }
         Ok(checks)
     }

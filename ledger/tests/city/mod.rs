@@ -1,4 +1,5 @@
 //! A city for the tests: four members, their keys, and records of every kind as their sectors would write them.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test may fail")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part of the city")]
 
 use ledger::keys::SecretKey;

@@ -1,0 +1,136 @@
+//! What goes into a node and what comes out of it: a closed set, both ways.
+
+use crate::keys::SecretKey;
+use crate::record::{Entry, Outcome, Verdict};
+use crate::tree::Hash;
+use xsd::time::Timestamp;
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The member whose node this is.
+    pub member: String,
+    /// Leaf 0, signed by every member.
+    pub genesis: Entry,
+    /// The node's key, whose public half the genesis names.
+    pub node_key: SecretKey,
+    /// Ticks without a leader before an election; each node waits up to twice as long.
+    pub election_ticks: usize,
+    /// Ticks between the leader's heartbeats.
+    pub heartbeat_ticks: usize,
+    /// Proposals that wait for their answer at once; beyond it the answer is [`Answer::Busy`].
+    pub pending_max: usize,
+}
+
+impl Config {
+    /// With the default timing: an election after 10 to 20 ticks, a heartbeat each 2, 4,096 proposals waiting.
+    #[must_use]
+    pub fn new(member: &str, genesis: Entry, node_key: SecretKey) -> Self {
+        Self { member: member.to_owned(), genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
+    }
+}
+
+/// Everything that can happen to a node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The driver's clock ticked.
+    Tick,
+    /// A frame of an authenticated peer.
+    Message {
+        /// The peer's node number, as its TLS certificate proves.
+        from: u64,
+        /// The frame, at most [`crate::frame::FRAME_BYTES_MAX`] octets.
+        octets: Vec<u8>,
+    },
+    /// An entry to put on the ledger.
+    Propose {
+        /// Chosen by the caller; comes back in [`Output::Answer`].
+        ticket: u64,
+        /// What to put there.
+        entry: Entry,
+    },
+    /// The caller waits no longer. The entry may still be committed.
+    Withdraw {
+        /// The proposal's ticket.
+        ticket: u64,
+    },
+}
+
+/// What became of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It has a leaf, which this replica has applied. A proposal made twice is answered with its first leaf.
+    Committed {
+        /// The leaf.
+        index: u64,
+        /// Ledger time.
+        time: Timestamp,
+        /// What it did.
+        outcome: Outcome,
+    },
+    /// It has no leaf and will have none.
+    Invalid(Verdict),
+    /// Too many proposals wait; nothing was tried.
+    Busy,
+}
+
+/// Everything a node asks of its driver, in this order.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a frame. Losing it is allowed; peers are asked again.
+    Send {
+        /// The peer's node number.
+        to: u64,
+        /// The frame.
+        octets: Vec<u8>,
+    },
+    /// What became of a proposal.
+    Answer {
+        /// As given in [`Input::Propose`].
+        ticket: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A checkpoint has the signatures of its quorum: [`crate::node::Node::receipt`] now covers all leaves below its size.
+    Checkpoint {
+        /// Leaves.
+        size: u64,
+        /// The signed note.
+        note: String,
+    },
+    /// Who leads has changed.
+    Leader {
+        /// The leader's node number, if there is one.
+        node: Option<u64>,
+        /// The term.
+        term: u64,
+    },
+    /// A member signed a tree head that contradicts ours: one of us holds another history. The note is the evidence.
+    Fork {
+        /// The signed note.
+        note: String,
+    },
+}
+
+/// Where a node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its number.
+    pub node: u64,
+    /// The leader's number, if known.
+    pub leader: Option<u64>,
+    /// Whether it leads.
+    pub leads: bool,
+    /// The term.
+    pub term: u64,
+    /// Raft's commit index.
+    pub commit: u64,
+    /// Leaves.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// Leaves that a published checkpoint covers.
+    pub covered: u64,
+    /// Proposals without answer.
+    pub pending: usize,
+}
