@@ -10,7 +10,7 @@
 )]
 
 use adapter::addressing;
-use adapter::fault::Reason;
+use adapter::fault::{Fault, Reason, Received};
 use adapter::pki::{Authority, Issued, Use};
 use adapter::security::{Fingerprint, Profile, Security, Signer, Trust, WSSE, WSU, Window};
 use adapter::soap::{self, Draft, SOAP11, SOAP12, Version};
@@ -637,6 +637,25 @@ fn endpoints_ask_for_what_their_profile_says() {
     assert_eq!((body.caller().tls, body.caller().message), (Some(peer), None));
     let typed = body.try_map(soap::payload).unwrap().into_parts().1;
     assert_eq!(typed.first("urn:t", "value").unwrap().string(), "value");
+}
+
+#[test]
+fn faults_can_be_signed_and_are_read_from_their_signed_octets() {
+    for (version, namespace) in [(Version::Soap11, SOAP11), (Version::Soap12, SOAP12)] {
+        for reason in [Reason::Denied, Reason::FailedCheck, Reason::MustUnderstand] {
+            let at = now();
+            let octets = node(&PARTIES.member).sign(Fault::new(reason, "why").draft(version), at).unwrap();
+            let envelope = soap::parse(&octets, "text/xml", None, &Limits::default()).unwrap();
+            let body = node(&PARTIES.other).verify(&envelope, None, Profile::Signature, at).unwrap();
+            let received = Received::read(body.content()).unwrap();
+            assert_eq!(received.text, "why");
+            let standard = body.content().first(namespace, "Fault").unwrap();
+            let code = standard.first("", "faultcode").or_else(|| standard.first(SOAP12, "Code")?.first(SOAP12, "Value")).unwrap();
+            let prefix = code.string().split_once(':').unwrap().0.to_owned();
+            let bound = |element: &Element| element.namespaces().iter().any(|(declared, _)| **declared == *prefix);
+            assert!(bound(code) || bound(body.content()), "{version:?} {reason:?}: {prefix}");
+        }
+    }
 }
 
 #[test]

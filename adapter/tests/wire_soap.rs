@@ -72,6 +72,27 @@ fn envelopes_are_read_by_position() {
 }
 
 #[test]
+fn envelopes_come_in_the_encodings_of_legacy_systems() {
+    let check = |octets: &[u8], content_type: &str| {
+        let root = read::read(octets, MediaType::parse(content_type).parameter("charset"), &Limits::default()).unwrap();
+        let body = root.first(SOAP11, "Body").unwrap().clone();
+        assert!(parse(octets, content_type, None).is_ok(), "{content_type}");
+        assert_eq!(soap::payload(body).unwrap().string(), "你", "{content_type}");
+    };
+    let text = envelope11("<e:Body><x:a>你</x:a></e:Body>");
+    check(text.as_bytes(), "text/xml");
+    check(text.as_bytes(), "text/xml; charset='UTF-8'");
+    check(&["\u{feff}", &text].concat().into_bytes(), TEXT);
+    let (before, after) = text.split_once('你').unwrap();
+    let gb18030 = [before.as_bytes(), &[0xC4, 0xE3], after.as_bytes()].concat();
+    check(&gb18030, "text/xml;charset=GB18030");
+    check(&[b"<?xml version='1.0' encoding='GB18030'?>", &gb18030[..]].concat(), "text/xml");
+    let utf16: Vec<u8> = ["\u{feff}", &text].concat().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    check(&utf16, "text/xml; charset=utf-16");
+    check(&utf16, "text/xml");
+}
+
+#[test]
 fn what_is_no_envelope_is_refused_in_the_likely_version() {
     let check = |octets: &[u8], content_type: &str, version: Version, reason: Reason| {
         let refused = parse(octets, content_type, None).unwrap_err();
