@@ -242,11 +242,6 @@ impl Trust {
         self.certificates.insert(certificate.fingerprint, certificate);
     }
 
-    /// Those trusted, in the order of their fingerprints.
-    pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
-        self.certificates.keys().copied()
-    }
-
     /// The one trusted certificate that every hint means.
     pub(super) fn find(&self, hints: &[Hint]) -> Result<&Certificate, Fault> {
         let unknown = || Fault::new(Reason::FailedAuthentication, "the message names no certificate that is trusted here");
