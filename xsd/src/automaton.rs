@@ -200,6 +200,14 @@ impl Model {
             .collect()
     }
 
+    /// Whether a wildcard may take what stands next.
+    pub(crate) fn expects_any(&self, cursor: &Cursor) -> bool {
+        !self.all
+            && self
+                .enabled(cursor)
+                .any(|(edge, _)| self.positions.get(edge.target).is_some_and(|position| matches!(position.leaf, Leaf::Any(_))))
+    }
+
     /// Any declaration of this name in the model: what to check a child against that stands in the wrong place.
     pub(crate) fn find(&self, name: &QName) -> Option<ElementId> {
         let names = self.positions.iter().filter_map(|position| if let Leaf::Element(names) = &position.leaf { Some(names) } else { None });

@@ -5,6 +5,7 @@ mod blocks;
 mod calendar;
 mod chars;
 pub mod decode;
+pub mod load;
 mod pattern;
 pub mod read;
 pub mod schema;
@@ -12,6 +13,8 @@ pub mod scope;
 pub mod simple;
 pub mod time;
 pub mod tree;
+pub mod unified;
+pub mod validate;
 mod value;
 pub mod write;
 

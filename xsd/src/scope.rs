@@ -71,6 +71,15 @@ impl Scope {
         }
     }
 
+    /// A prefix that stands for a namespace here; empty for the default namespace and for no namespace.
+    pub(crate) fn prefix_of(&self, namespace: &str) -> Option<&str> {
+        if namespace.is_empty() {
+            return Some("");
+        }
+        let mut bound = self.bindings.iter().rev().filter(|(_, bound)| **bound == *namespace).map(|(prefix, _)| &**prefix);
+        bound.find(|prefix| self.namespace(prefix).is_some_and(|now| **now == *namespace))
+    }
+
     /// A qualified name in content (xs:QName: the default namespace applies). `None`: no name, or a prefix that is not declared.
     #[must_use]
     pub fn qname(&self, text: &str) -> Option<QName> {

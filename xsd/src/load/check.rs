@@ -1,0 +1,194 @@
+//! What can only be said once every component is known: substitution groups, content models, value constraints.
+
+use super::Defect;
+use super::components::Compiler;
+use crate::automaton::Model;
+use crate::schema::{AttributeId, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
+use crate::simple::Identity;
+use crate::tree::QName;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) fn finish(compiler: &mut Compiler<'_>) {
+    let mut check = Check { schemas: &mut compiler.schemas, defects: &mut compiler.defects };
+    check.substitution_groups();
+    check.models();
+    check.element_values();
+    check.attribute_values();
+}
+
+struct Check<'c> {
+    schemas: &'c mut Schemas,
+    defects: &'c mut Vec<Defect>,
+}
+
+impl Check<'_> {
+    fn report(&mut self, source: &Source, rule: &'static str, what: impl Into<String>) {
+        self.defects.push(Defect { rule, source: source.clone(), what: what.into(), help: None });
+    }
+
+    /// Part 1 §3.3.6: e-props-correct.4 and .6, and who may stand for whom (cos-equiv-class).
+    fn substitution_groups(&mut self) {
+        let mut members: BTreeMap<ElementId, Vec<ElementId>> = BTreeMap::new();
+        let headed: Vec<ElementId> =
+            (0..self.schemas.elements.len()).filter(|id| self.schemas.elements.get(*id).is_some_and(|noun| noun.head.is_some())).collect();
+        for id in headed {
+            let Some(noun) = self.schemas.elements.get(id).cloned() else { continue };
+            let mut next = noun.head;
+            let mut passed = vec![id];
+            while let Some(head) = next {
+                if passed.contains(&head) {
+                    self.report(&noun.source, "e-props-correct.6", format!("the substitution group of {} contains itself", noun.name));
+                    break;
+                }
+                let Some(of) = self.schemas.elements.get(head).cloned() else { break };
+                let methods = self.schemas.methods(noun.definition, of.definition);
+                if passed.len() == 1 && (!self.schemas.derives(noun.definition, of.definition) || methods.has(of.last)) {
+                    self.report(
+                        &noun.source,
+                        "e-props-correct.4",
+                        format!("the type of {} is not derived from that of its head {}", noun.name, of.name),
+                    );
+                }
+                let type_block = self.schemas.types.get(of.definition).map(|noun| noun.block).unwrap_or_default();
+                if !of.block.has(Derivations::SUBSTITUTION) && !methods.has(of.block.and(type_block)) {
+                    members.entry(head).or_default().push(id);
+                }
+                passed.push(head);
+                next = of.head;
+            }
+        }
+        self.schemas.members = members;
+    }
+
+    fn models(&mut self) {
+        for id in 0..self.schemas.types.len() {
+            let Some((particle, source)) = self.particle(id) else { continue };
+            let names = |element: ElementId| {
+                let members = self.schemas.members.get(&element).map(Vec::as_slice).unwrap_or_default();
+                let all = std::iter::once(element).chain(members.iter().copied());
+                all.filter_map(|id| self.schemas.elements.get(id).map(|noun| (noun.name.clone(), id))).collect()
+            };
+            let model = match Model::new(&particle, &names) {
+                Ok(model) => model,
+                Err(what) => {
+                    self.report(&source, "unsupported", what);
+                    continue;
+                }
+            };
+            if let Some(ambiguity) = model.ambiguity() {
+                let what = format!(
+                    "a child {} could belong to the particle at {} or to that at {}",
+                    ambiguity.name, ambiguity.first, ambiguity.second
+                );
+                self.report(&source, "cos-nonambig", what);
+            }
+            self.consistent(&model);
+            let noun = self.schemas.types.get_mut(id);
+            if let Some(Kind::Complex(complex)) = noun.map(|noun| &mut noun.kind)
+                && let Content::Elements { model: slot, .. } = &mut complex.content
+            {
+                *slot = Arc::new(model);
+            }
+        }
+    }
+
+    fn particle(&self, id: TypeId) -> Option<(crate::schema::Particle, Source)> {
+        let noun = self.schemas.types.get(id)?;
+        match &noun.kind {
+            Kind::Complex(complex) => match &complex.content {
+                Content::Elements { particle, .. } => Some((particle.clone(), noun.source.clone())),
+                _ => None,
+            },
+            Kind::Simple(_) => None,
+        }
+    }
+
+    /// Part 1 §3.8.6 (cos-element-consistent).
+    fn consistent(&mut self, model: &Model) {
+        let mut types: BTreeMap<&QName, TypeId> = BTreeMap::new();
+        let mut wrong = Vec::new();
+        for (name, id, source) in model.declarations() {
+            let Some(definition) = self.schemas.elements.get(id).map(|noun| noun.definition) else { continue };
+            if *types.entry(name).or_insert(definition) != definition {
+                wrong.push((source.clone(), format!("two elements {name} of one content model have different types")));
+            }
+        }
+        for (source, what) in wrong {
+            self.report(&source, "cos-element-consistent", what);
+        }
+    }
+
+    /// Part 1 §3.3.6 (e-props-correct.2, .5; cos-valid-default).
+    fn element_values(&mut self) {
+        for id in 0..self.schemas.elements.len() {
+            let Some(noun) = self.schemas.elements.get(id).cloned() else { continue };
+            let Some(value) = noun.default.as_ref().or(noun.fixed.as_ref()) else { continue };
+            let Some(definition) = self.schemas.types.get(noun.definition) else { continue };
+            let simple = match &definition.kind {
+                Kind::Simple(_) => Some(noun.definition),
+                Kind::Complex(complex) => match &complex.content {
+                    Content::Simple(simple) => Some(*simple),
+                    Content::Elements { mixed: true, model, .. } if model.accepts(&model.start()) => continue,
+                    _ => None,
+                },
+            };
+            match simple {
+                Some(simple) => self.value(&noun.source, simple, value, "e-props-correct"),
+                None => self.report(
+                    &noun.source,
+                    "cos-valid-default.2.1",
+                    "a value constraint needs simple content, or mixed content that may be empty",
+                ),
+            }
+        }
+    }
+
+    fn attribute_values(&mut self) {
+        let mut uses: Vec<(AttributeId, Option<String>, Source)> = Vec::new();
+        for (id, noun) in self.schemas.attributes.iter().enumerate() {
+            uses.push((id, noun.default.clone().or_else(|| noun.fixed.clone()), noun.source.clone()));
+        }
+        let mut identities = Vec::new();
+        for noun in &self.schemas.types {
+            let Kind::Complex(complex) = &noun.kind else { continue };
+            for used in &complex.attributes {
+                uses.push((used.attribute, used.default.clone().or_else(|| used.fixed.clone()), noun.source.clone()));
+            }
+            let definitions = complex.attributes.iter().filter_map(|used| self.schemas.attributes.get(used.attribute));
+            let ids = definitions
+                .filter(|noun| self.schemas.simple(noun.definition).is_some_and(|simple| simple.identity == Identity::Id))
+                .count();
+            if ids > 1 {
+                identities.push(noun.source.clone());
+            }
+        }
+        for source in identities {
+            self.report(&source, "ct-props-correct.5", "two attributes of one type are IDs");
+        }
+        for (id, value, source) in uses {
+            let definition = self.schemas.attributes.get(id).map(|noun| noun.definition);
+            if let (Some(definition), Some(value)) = (definition, value) {
+                self.value(&source, definition, &value, "a-props-correct");
+            }
+        }
+    }
+
+    fn value(&mut self, source: &Source, definition: TypeId, value: &str, rule: &'static str) {
+        let Some(simple) = self.schemas.simple(definition) else { return };
+        // A name's prefix is not known here any more: only values that need no scope are checked.
+        let named =
+            matches!(simple.variety, crate::simple::Variety::Atomic(crate::value::Primitive::QName | crate::value::Primitive::Notation));
+        let failure = if named { None } else { simple.value(self.schemas, value, None).err() };
+        let (is_element, identity) = (rule == "e-props-correct", simple.identity == Identity::Id);
+        if let Some(failure) = failure {
+            self.report(
+                source,
+                if is_element { "e-props-correct.2" } else { "a-props-correct.2" },
+                format!("the default or fixed value: {}", failure.what),
+            );
+        } else if identity {
+            self.report(source, if is_element { "e-props-correct.5" } else { "a-props-correct.3" }, "an ID has no default or fixed value");
+        }
+    }
+}

@@ -1,0 +1,648 @@
+//! Components and the names between them: registers what is global, declares elements and attributes, reads particles.
+
+use super::documents::{Item, Schema};
+use super::{Defect, builtin, check, nearest};
+use crate::schema::{
+    ANY_SIMPLE_TYPE, ANY_TYPE, AttributeId, AttributeNoun, Complex, Derivations, ElementId, ElementNoun, Kind, Namespaces, Notes, Particle,
+    Process, Schemas, Term, TypeId, TypeNoun, Use, Wildcard,
+};
+use crate::tree::QName;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A component and the document it stands in.
+#[derive(Clone, Copy)]
+pub(super) struct At<'d> {
+    pub(super) schema: &'d Schema,
+    pub(super) item: &'d Item,
+}
+
+impl<'d> At<'d> {
+    pub(super) fn inside(self, item: &'d Item) -> Self {
+        Self { schema: self.schema, item }
+    }
+
+    pub(super) fn children(self, locals: &'d [&'d str]) -> impl Iterator<Item = Self> {
+        self.item.all(locals).map(move |item| self.inside(item))
+    }
+
+    pub(super) fn first(self, locals: &[&str]) -> Option<Self> {
+        self.item.first(locals).map(|item| self.inside(item))
+    }
+
+    fn notes(self) -> Notes {
+        Notes { foreign: self.item.foreign.clone(), documentation: self.item.documentation.clone() }
+    }
+}
+
+/// How far a type has been built.
+#[derive(Clone, Copy)]
+pub(super) enum State<'d> {
+    Waiting(At<'d>),
+    Building(At<'d>),
+    Done,
+}
+
+pub(super) struct Compiler<'d> {
+    documents: &'d [Schema],
+    pub(super) schemas: Schemas,
+    pub(super) defects: Vec<Defect>,
+    /// By type id.
+    states: Vec<State<'d>>,
+    groups: BTreeMap<QName, At<'d>>,
+    pub(super) attribute_groups: BTreeMap<QName, At<'d>>,
+    /// The particles of named groups; `None` while one is being read.
+    read_groups: BTreeMap<QName, Option<Particle>>,
+    /// Elements that take their type from the head of their substitution group.
+    headed: Vec<ElementId>,
+    depth: usize,
+}
+
+/// Bases and groups that may build on one another.
+const DEPTH_MAX: usize = 256;
+
+pub(super) fn compile(documents: &[Schema]) -> (Schemas, Vec<Defect>) {
+    let schemas = builtin::schemas();
+    let states = vec![State::Done; schemas.types.len()];
+    let mut compiler = Compiler {
+        documents,
+        schemas,
+        defects: Vec::new(),
+        states,
+        groups: BTreeMap::new(),
+        attribute_groups: BTreeMap::new(),
+        read_groups: BTreeMap::new(),
+        headed: Vec::new(),
+        depth: 0,
+    };
+    compiler.register();
+    compiler.declare();
+    let mut next = 0;
+    while next < compiler.states.len() {
+        compiler.ensure(next);
+        next += 1;
+    }
+    compiler.inherit_types();
+    check::finish(&mut compiler);
+    (compiler.schemas, compiler.defects)
+}
+
+impl<'d> Compiler<'d> {
+    pub(super) fn report(&mut self, at: At<'_>, rule: &'static str, what: impl Into<String>) {
+        self.defects.push(at.item.defect(rule, what));
+    }
+
+    /// Gives every global component its id (sch-props-correct.2).
+    fn register(&mut self) {
+        for schema in self.documents {
+            for item in &schema.root.children {
+                let at = At { schema, item };
+                if matches!(&*item.local, "include" | "import") {
+                    continue;
+                }
+                let Some(name) = self.own_name(at) else { continue };
+                let name = QName::new(Arc::clone(&schema.target), name);
+                let fresh = match &*item.local {
+                    "simpleType" | "complexType" => {
+                        let id = self.new_type(at, Some(name.clone()));
+                        self.schemas.global_types.insert(name.clone(), id).is_none()
+                    }
+                    "element" => {
+                        let id = self.new_element(at, name.clone());
+                        self.schemas.global_elements.insert(name.clone(), id).is_none()
+                    }
+                    "attribute" => {
+                        let id = self.new_attribute(at, name.clone());
+                        self.schemas.global_attributes.insert(name.clone(), id).is_none()
+                    }
+                    "group" => self.groups.insert(name.clone(), at).is_none(),
+                    _ => self.attribute_groups.insert(name.clone(), at).is_none(),
+                };
+                if !fresh {
+                    self.report(at, "sch-props-correct.2", format!("a second xs:{} of the name {name}", item.local));
+                }
+            }
+        }
+    }
+
+    pub(super) fn own_name(&mut self, at: At<'_>) -> Option<String> {
+        match at.item.token("name") {
+            Some(name) if crate::chars::is_ncname(name) => Some(name.to_owned()),
+            Some(name) => {
+                self.report(at, "s4s-att-invalid-value", format!("'{name}' is no name"));
+                None
+            }
+            None => {
+                self.report(at, "s4s-att-must-appear", format!("xs:{} has no name", at.item.local));
+                None
+            }
+        }
+    }
+
+    /// Declares the global elements and attributes, and reads the groups that nothing refers to.
+    fn declare(&mut self) {
+        for schema in self.documents {
+            for item in &schema.root.children {
+                let at = At { schema, item };
+                let name = item.token("name").map(|name| QName::new(Arc::clone(&schema.target), name));
+                let Some(name) = name else { continue };
+                match &*item.local {
+                    "element" => {
+                        if let Some(id) = self.schemas.global_elements.get(&name).copied() {
+                            self.fill_element(at, id, true);
+                        }
+                    }
+                    "attribute" => {
+                        if let Some(id) = self.schemas.global_attributes.get(&name).copied() {
+                            self.fill_attribute(at, id);
+                        }
+                    }
+                    "group" => {
+                        self.named_group(at, &name);
+                    }
+                    "attributeGroup" => {
+                        self.attribute_uses(at, &mut Vec::new());
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn new_type(&mut self, at: At<'d>, name: Option<QName>) -> TypeId {
+        self.schemas.types.push(TypeNoun {
+            name,
+            base: ANY_TYPE,
+            method: Derivations::RESTRICTION,
+            is_abstract: false,
+            block: Derivations::default(),
+            last: Derivations::default(),
+            kind: Kind::Complex(Complex::default()),
+            source: at.item.source.clone(),
+            notes: at.notes(),
+        });
+        self.states.push(State::Waiting(at));
+        self.schemas.types.len() - 1
+    }
+
+    /// A type inside another component: built when the list of types gets to it, so that it may refer to what stands around it.
+    pub(super) fn anonymous_type(&mut self, at: At<'d>) -> TypeId {
+        if at.item.attribute("name").is_some() {
+            self.report(at, "s4s-att-not-allowed", format!("a local xs:{} has no name", at.item.local));
+        }
+        self.new_type(at, None)
+    }
+
+    /// A type that no item of its own defines, already built.
+    pub(super) fn made_type(&mut self, noun: TypeNoun) -> TypeId {
+        self.schemas.types.push(noun);
+        self.states.push(State::Done);
+        self.schemas.types.len() - 1
+    }
+
+    /// Builds a type if it is not built; false if it is being built, so that its definition is circular.
+    pub(super) fn ensure(&mut self, id: TypeId) -> bool {
+        match self.states.get(id).copied() {
+            Some(State::Building(_)) => false,
+            Some(State::Waiting(at)) => {
+                self.depth += 1;
+                if self.depth > DEPTH_MAX {
+                    self.report(at, "unsupported", format!("more than {DEPTH_MAX} types build on one another"));
+                    self.depth -= 1;
+                    return true;
+                }
+                self.set_state(id, State::Building(at));
+                if &*at.item.local == "simpleType" {
+                    self.simple_type(at, id)
+                } else {
+                    self.complex_type(at, id)
+                }
+                self.set_state(id, State::Done);
+                self.depth -= 1;
+                true
+            }
+            _ => true,
+        }
+    }
+
+    fn set_state(&mut self, id: TypeId, state: State<'d>) {
+        if let Some(slot) = self.states.get_mut(id) {
+            *slot = state;
+        }
+    }
+
+    /// A name in an attribute, visible from its document (src-resolve).
+    pub(super) fn name_in(&mut self, at: At<'_>, text: &str) -> Option<QName> {
+        match at.schema.name(at.item, text) {
+            Ok(name) if at.schema.sees(name.namespace()) => Some(name),
+            Ok(name) => {
+                let help = Some("add an xs:import of the namespace".to_owned());
+                let what = format!("{name} is of a namespace that this document does not import");
+                self.defects.push(Defect { help, ..at.item.defect("src-resolve.4.2", what) });
+                None
+            }
+            Err(defect) => {
+                self.defects.push(defect);
+                None
+            }
+        }
+    }
+
+    pub(super) fn unresolved(&mut self, at: At<'_>, word: &str, name: &QName, known: Vec<QName>) {
+        let missing = at.schema.missing.get(name.namespace());
+        let here = known.iter().filter(|known| known.namespace() == name.namespace()).map(QName::local);
+        let elsewhere = || {
+            known
+                .iter()
+                .find(|known| known.local() == name.local())
+                .map(|known| format!("there is one in namespace '{}'", known.namespace()))
+        };
+        let help = match missing {
+            Some(import) => Some(format!("the import at {import} found no document")),
+            None => nearest(name.local(), here).map(|near| format!("did you mean '{near}'?")).or_else(elsewhere),
+        };
+        self.defects.push(Defect { help, ..at.item.defect("src-resolve", format!("there is no {word} {name}")) });
+    }
+
+    pub(super) fn type_in(&mut self, at: At<'_>, text: &str) -> Option<TypeId> {
+        let name = self.name_in(at, text)?;
+        let found = self.schemas.global_types.get(&name).copied();
+        if found.is_none() {
+            let known = self.schemas.global_types.keys().cloned().collect();
+            self.unresolved(at, "type", &name, known);
+        }
+        found
+    }
+
+    /// A type that must be simple; `None` after a report.
+    pub(super) fn simple_in(&mut self, at: At<'_>, text: &str) -> Option<TypeId> {
+        let id = self.type_in(at, text)?;
+        let simple = match self.states.get(id) {
+            Some(State::Waiting(of) | State::Building(of)) => &*of.item.local == "simpleType",
+            _ => self.schemas.simple(id).is_some(),
+        };
+        if !simple {
+            self.report(at, "src-resolve", format!("'{text}' is a complex type, and a simple one is needed"));
+            return None;
+        }
+        Some(id)
+    }
+
+    fn new_element(&mut self, at: At<'_>, name: QName) -> ElementId {
+        self.schemas.elements.push(ElementNoun {
+            name,
+            definition: ANY_TYPE,
+            global: false,
+            nillable: false,
+            is_abstract: false,
+            default: None,
+            fixed: None,
+            head: None,
+            block: Derivations::default(),
+            last: Derivations::default(),
+            source: at.item.source.clone(),
+            notes: at.notes(),
+        });
+        self.schemas.elements.len() - 1
+    }
+
+    fn fill_element(&mut self, at: At<'d>, id: ElementId, global: bool) {
+        let inline = at.first(&["simpleType", "complexType"]);
+        let named = at.item.token("type");
+        if named.is_some() && inline.is_some() {
+            self.report(at, "src-element.3", "an element has a type by name and one inside");
+        }
+        if at.item.attribute("default").is_some() && at.item.attribute("fixed").is_some() {
+            self.report(at, "src-element.1", "an element has a default and a fixed value");
+        }
+        let head = match at.item.token("substitutionGroup") {
+            Some(text) => self.element_in(at, text),
+            None => None,
+        };
+        let definition = match (named, inline) {
+            (Some(text), _) => self.type_in(at, text),
+            (None, Some(inline)) => Some(self.anonymous_type(inline)),
+            (None, None) => {
+                if head.is_some() {
+                    self.headed.push(id);
+                }
+                None
+            }
+        };
+        let (nillable, is_abstract) = (self.boolean(at, "nillable"), self.boolean(at, "abstract"));
+        let block = self.derivations(
+            at,
+            "block",
+            "blockDefault",
+            Derivations::EXTENSION.and(Derivations::RESTRICTION).and(Derivations::SUBSTITUTION),
+        );
+        let last = self.derivations(at, "final", "finalDefault", Derivations::EXTENSION.and(Derivations::RESTRICTION));
+        if let Some(noun) = self.schemas.elements.get_mut(id) {
+            noun.definition = definition.unwrap_or(ANY_TYPE);
+            noun.global = global;
+            noun.nillable = nillable;
+            noun.is_abstract = is_abstract;
+            noun.default = at.item.attribute("default").map(str::to_owned);
+            noun.fixed = at.item.attribute("fixed").map(str::to_owned);
+            noun.head = head;
+            noun.block = block;
+            noun.last = last;
+        }
+    }
+
+    fn element_in(&mut self, at: At<'_>, text: &str) -> Option<ElementId> {
+        let name = self.name_in(at, text)?;
+        let found = self.schemas.global_elements.get(&name).copied();
+        if found.is_none() {
+            let known = self.schemas.global_elements.keys().cloned().collect();
+            self.unresolved(at, "element", &name, known);
+        }
+        found
+    }
+
+    /// Part 1 §3.3.2: without a type of its own an element has the type of its head.
+    fn inherit_types(&mut self) {
+        for id in std::mem::take(&mut self.headed) {
+            let mut at = id;
+            let mut steps = 0;
+            while let Some(noun) =
+                self.schemas.elements.get(at).filter(|noun| noun.definition == ANY_TYPE && noun.head.is_some() && steps < DEPTH_MAX)
+            {
+                at = noun.head.unwrap_or(at);
+                steps += 1;
+            }
+            let definition = self.schemas.elements.get(at).map_or(ANY_TYPE, |noun| noun.definition);
+            if let Some(noun) = self.schemas.elements.get_mut(id) {
+                noun.definition = definition;
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, at: At<'_>, attribute: &str) -> bool {
+        match at.item.token(attribute) {
+            None | Some("false" | "0") => false,
+            Some("true" | "1") => true,
+            Some(other) => {
+                self.report(at, "s4s-att-invalid-value", format!("{attribute}='{other}' is neither true nor false"));
+                false
+            }
+        }
+    }
+
+    /// `block` and `final`, with the default of the document, as far as they are `allowed` here.
+    pub(super) fn derivations(&mut self, at: At<'_>, attribute: &str, default: &str, allowed: Derivations) -> Derivations {
+        let own = at.item.token(attribute);
+        let mut set = Derivations::default();
+        for word in crate::simple::words(own.or_else(|| at.schema.root.token(default)).unwrap_or_default()) {
+            set = set.and(match word {
+                "#all" => allowed,
+                "extension" => Derivations::EXTENSION,
+                "restriction" => Derivations::RESTRICTION,
+                "substitution" => Derivations::SUBSTITUTION,
+                "list" => Derivations::LIST,
+                "union" => Derivations::UNION,
+                other => {
+                    self.report(at, "s4s-att-invalid-value", format!("{attribute} has no value '{other}'"));
+                    Derivations::default()
+                }
+            });
+        }
+        Derivations(set.0 & allowed.0)
+    }
+
+    fn new_attribute(&mut self, at: At<'_>, name: QName) -> AttributeId {
+        if name.local() == "xmlns" {
+            self.report(at, "no-xmlns", "no attribute is named xmlns");
+        }
+        if name.namespace() == crate::schema::XSI_NAMESPACE {
+            self.report(at, "no-xsi", "no attribute is declared in the namespace of schema instances");
+        }
+        self.schemas.attributes.push(AttributeNoun {
+            name,
+            definition: ANY_SIMPLE_TYPE,
+            default: at.item.attribute("default").map(str::to_owned),
+            fixed: at.item.attribute("fixed").map(str::to_owned),
+            source: at.item.source.clone(),
+            notes: at.notes(),
+        });
+        self.schemas.attributes.len() - 1
+    }
+
+    fn fill_attribute(&mut self, at: At<'d>, id: AttributeId) {
+        let inline = at.first(&["simpleType"]);
+        let named = at.item.token("type");
+        if named.is_some() && inline.is_some() {
+            self.report(at, "src-attribute.4", "an attribute has a type by name and one inside");
+        }
+        if at.item.attribute("default").is_some() && at.item.attribute("fixed").is_some() {
+            self.report(at, "src-attribute.1", "an attribute has a default and a fixed value");
+        }
+        let definition = match (named, inline) {
+            (Some(text), _) => self.simple_in(at, text).unwrap_or(ANY_SIMPLE_TYPE),
+            (None, Some(inline)) => self.anonymous_type(inline),
+            (None, None) => ANY_SIMPLE_TYPE,
+        };
+        if let Some(noun) = self.schemas.attributes.get_mut(id) {
+            noun.definition = definition;
+        }
+    }
+
+    /// An attribute use of a complex type or an attribute group; the flag says that it is prohibited.
+    pub(super) fn attribute_use(&mut self, at: At<'d>) -> Option<(Use, bool)> {
+        let attribute = match at.item.token("ref") {
+            Some(text) => {
+                if ["name", "type", "form"].iter().any(|other| at.item.attribute(other).is_some()) || !at.item.children.is_empty() {
+                    self.report(at, "src-attribute.3", "a reference to an attribute has no name, form or type of its own");
+                }
+                let name = self.name_in(at, text)?;
+                let found = self.schemas.global_attributes.get(&name).copied();
+                if found.is_none() {
+                    let known = self.schemas.global_attributes.keys().cloned().collect();
+                    self.unresolved(at, "attribute", &name, known);
+                }
+                found?
+            }
+            None => {
+                let local = self.own_name(at)?;
+                let name = self.local_name(at, local, "attributeFormDefault");
+                let id = self.new_attribute(at, name);
+                self.fill_attribute(at, id);
+                id
+            }
+        };
+        let (required, prohibited) = match at.item.token("use") {
+            None | Some("optional") => (false, false),
+            Some("required") => (true, false),
+            Some("prohibited") => (false, true),
+            Some(other) => {
+                self.report(at, "s4s-att-invalid-value", format!("use has no value '{other}'"));
+                (false, false)
+            }
+        };
+        if at.item.attribute("default").is_some() && (required || prohibited) {
+            self.report(at, "src-attribute.2", "an attribute with a default is optional");
+        }
+        // A local declaration holds its values itself.
+        let of_reference = |name: &str| at.item.attribute(name).filter(|_| at.item.attribute("ref").is_some()).map(str::to_owned);
+        let (default, fixed) = (of_reference("default"), of_reference("fixed"));
+        Some((Use { attribute, required, default, fixed }, prohibited))
+    }
+
+    fn local_name(&mut self, at: At<'_>, local: String, default: &str) -> QName {
+        let qualified = match at.item.token("form") {
+            None => at.schema.flag(default),
+            Some("qualified") => true,
+            Some("unqualified") => false,
+            Some(other) => {
+                self.report(at, "s4s-att-invalid-value", format!("form has no value '{other}'"));
+                false
+            }
+        };
+        if qualified { QName::new(Arc::clone(&at.schema.target), local) } else { QName::new("", local) }
+    }
+
+    /// Part 1 §3.9.2: an element, group, wildcard or model group with its occurrence.
+    pub(super) fn particle(&mut self, at: At<'d>) -> Option<Particle> {
+        let (min, max) = self.occurs(at);
+        let source = at.item.source.clone();
+        let term = match &*at.item.local {
+            "element" => Term::Element(self.local_element(at)?),
+            "any" => Term::Any(self.wildcard(at)),
+            "group" => {
+                let Some(text) = at.item.token("ref") else {
+                    self.report(at, "s4s-att-must-appear", "a group inside a type is a reference");
+                    return None;
+                };
+                let name = self.name_in(at, text)?;
+                let Some(group) = self.groups.get(&name).copied() else {
+                    let known = self.groups.keys().cloned().collect();
+                    self.unresolved(at, "group", &name, known);
+                    return None;
+                };
+                self.named_group(group, &name)?.term
+            }
+            "sequence" => Term::Sequence(self.particles(at)),
+            "choice" => Term::Choice(self.particles(at)),
+            _ => {
+                let members = self.particles(at);
+                if members.iter().any(|member| member.max.is_none_or(|max| max > 1)) || max.is_none_or(|max| max > 1) {
+                    self.report(at, "cos-all-limited.2", "an all group and its members stand once at most");
+                }
+                Term::All(members)
+            }
+        };
+        if matches!(term, Term::All(_)) && &*at.item.local == "group" && max.is_none_or(|max| max > 1) {
+            self.report(at, "cos-all-limited.1.2", "an all group stands once at most");
+        }
+        Some(Particle { min, max, term, source })
+    }
+
+    fn particles(&mut self, at: At<'d>) -> Vec<Particle> {
+        let mut particles = Vec::new();
+        for child in at.children(&["element", "group", "choice", "sequence", "any"]) {
+            let particle = self.particle(child);
+            if let Some(Particle { term: Term::All(_), .. }) = particle {
+                self.report(child, "cos-all-limited.1.2", "an all group is the whole content of a type");
+                continue;
+            }
+            particles.extend(particle);
+        }
+        particles
+    }
+
+    fn named_group(&mut self, at: At<'d>, name: &QName) -> Option<Particle> {
+        match self.read_groups.get(name) {
+            Some(Some(particle)) => return Some(particle.clone()),
+            Some(None) => {
+                self.report(at, "mg-props-correct.2", format!("the group {name} contains itself"));
+                return None;
+            }
+            None => {}
+        }
+        self.read_groups.insert(name.clone(), None);
+        let inner = at.first(&["all", "choice", "sequence"]);
+        if inner.is_none() {
+            self.report(at, "s4s-elt-invalid-content", "a named group holds an all, a choice or a sequence");
+        }
+        let particle = inner.and_then(|inner| self.particle(inner));
+        match &particle {
+            Some(particle) => self.read_groups.insert(name.clone(), Some(particle.clone())),
+            None => self.read_groups.remove(name),
+        };
+        particle
+    }
+
+    fn local_element(&mut self, at: At<'d>) -> Option<ElementId> {
+        if let Some(text) = at.item.token("ref") {
+            let own =
+                ["name", "type", "nillable", "default", "fixed", "form", "block"].iter().any(|other| at.item.attribute(other).is_some());
+            if own || !at.item.children.is_empty() {
+                self.report(at, "src-element.2", "a reference to an element has nothing of its own but its occurrence");
+            }
+            return self.element_in(at, text);
+        }
+        if ["substitutionGroup", "abstract", "final"].iter().any(|other| at.item.attribute(other).is_some()) {
+            self.report(at, "s4s-att-not-allowed", "substitutionGroup, abstract and final are for global elements");
+        }
+        let local = self.own_name(at)?;
+        let name = self.local_name(at, local, "elementFormDefault");
+        let id = self.new_element(at, name);
+        self.fill_element(at, id, false);
+        Some(id)
+    }
+
+    fn occurs(&mut self, at: At<'_>) -> (u32, Option<u32>) {
+        let number = |text: &str| {
+            let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            // A count beyond what any document can have is as good as the greatest one.
+            plain.then(|| text.parse::<u32>().unwrap_or(u32::MAX))
+        };
+        let (min_text, max_text) = (at.item.token("minOccurs").unwrap_or("1"), at.item.token("maxOccurs").unwrap_or("1"));
+        let min = number(min_text);
+        let max = if max_text == "unbounded" { Some(None) } else { number(max_text).map(Some) };
+        match (min, max) {
+            (Some(min), Some(Some(max))) if min > max => {
+                self.report(at, "p-props-correct.2.1", format!("minOccurs {min} is more than maxOccurs {max}"));
+                (min, Some(min))
+            }
+            (Some(min), Some(max)) => (min, max),
+            _ => {
+                self.report(at, "s4s-att-invalid-value", format!("minOccurs='{min_text}' maxOccurs='{max_text}' is no occurrence"));
+                (1, Some(1))
+            }
+        }
+    }
+
+    /// Part 1 §3.10.2.
+    pub(super) fn wildcard(&mut self, at: At<'_>) -> Wildcard {
+        let process = match at.item.token("processContents") {
+            None | Some("strict") => Process::Strict,
+            Some("lax") => Process::Lax,
+            Some("skip") => Process::Skip,
+            Some(other) => {
+                self.report(at, "s4s-att-invalid-value", format!("processContents has no value '{other}'"));
+                Process::Strict
+            }
+        };
+        let target = &at.schema.target;
+        let namespaces = match at.item.token("namespace") {
+            None | Some("##any") => Namespaces::Any,
+            Some("##other") => Namespaces::Not(Arc::clone(target)),
+            Some(list) => {
+                let mut these: Vec<Arc<str>> = Vec::new();
+                for word in crate::simple::words(list) {
+                    match word {
+                        "##targetNamespace" => these.push(Arc::clone(target)),
+                        "##local" => these.push("".into()),
+                        word if word.starts_with("##") => {
+                            self.report(at, "s4s-att-invalid-value", format!("namespace has no value '{word}'"))
+                        }
+                        word => these.push(word.into()),
+                    }
+                }
+                Namespaces::These(these)
+            }
+        };
+        Wildcard { namespaces, process }
+    }
+}

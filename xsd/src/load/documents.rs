@@ -1,0 +1,334 @@
+//! The schema documents of one graph: includes and imports followed through the resolver, each element checked against the grammar.
+
+use super::{Defect, Document, Resolver, grammar, nearest};
+use crate::read::{Limits, read};
+use crate::schema::{Source, XSD_NAMESPACE};
+use crate::scope::{Scope, XML_NAMESPACE};
+use crate::tree::{Attribute, Element, QName};
+use crate::write::Binding;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// What a schema document may cost: it comes from an integrator, not from a peer.
+pub(super) const LIMITS: Limits = Limits {
+    document_bytes_max: 64 << 20,
+    depth_max: 200,
+    attributes_max: 256,
+    children_max: 200_000,
+    name_bytes_max: 4096,
+    value_bytes_max: 1 << 20,
+    bindings_max: 1024,
+    elements_max: 4_000_000,
+};
+
+/// Documents that one graph may have.
+const DOCUMENTS_MAX: usize = 2000;
+
+/// A schema document, and what it says of all its components.
+pub(super) struct Schema {
+    pub(super) root: Item,
+    pub(super) target: Arc<str>,
+    /// Included without a target namespace of its own: names without namespace are in the target namespace (src-include.3.2).
+    chameleon: bool,
+    imports: BTreeSet<Arc<str>>,
+    /// Imports whose document was not found.
+    pub(super) missing: BTreeMap<String, Source>,
+}
+
+/// An element of a schema document.
+pub(super) struct Item {
+    pub(super) local: Arc<str>,
+    attributes: Vec<(Arc<str>, String)>,
+    pub(super) foreign: Vec<Attribute>,
+    pub(super) documentation: Option<String>,
+    pub(super) children: Vec<Item>,
+    pub(super) source: Source,
+    pub(super) scope: Arc<Scope>,
+}
+
+impl Item {
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(listed, _)| **listed == *name).map(|(_, value)| value.as_str())
+    }
+
+    /// An attribute that is a token: white space at its ends does not count.
+    pub(super) fn token(&self, name: &str) -> Option<&str> {
+        self.attribute(name).map(crate::chars::trim)
+    }
+
+    pub(super) fn all<'a>(&'a self, locals: &'a [&str]) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(|child| locals.contains(&&*child.local))
+    }
+
+    pub(super) fn first(&self, locals: &[&str]) -> Option<&Self> {
+        self.children.iter().find(|child| locals.contains(&&*child.local))
+    }
+
+    pub(super) fn defect(&self, rule: &'static str, what: impl Into<String>) -> Defect {
+        Defect { rule, source: self.source.clone(), what: what.into(), help: None }
+    }
+}
+
+impl Schema {
+    /// A name in content of this document; `Err` says why it is none.
+    pub(super) fn name(&self, item: &Item, text: &str) -> Result<QName, Defect> {
+        let name = item
+            .scope
+            .qname(text)
+            .ok_or_else(|| item.defect("src-qname", format!("'{text}' is no name, or its prefix is not declared")))?;
+        let adopted = self.chameleon && name.namespace().is_empty();
+        Ok(if adopted { QName::new(Arc::clone(&self.target), name.local()) } else { name })
+    }
+
+    /// src-resolve.4: whether names of this namespace may be used here.
+    pub(super) fn sees(&self, namespace: &str) -> bool {
+        *self.target == *namespace || namespace == XSD_NAMESPACE || self.imports.iter().any(|imported| **imported == *namespace)
+    }
+
+    pub(super) fn flag(&self, attribute: &str) -> bool {
+        self.root.token(attribute) == Some("qualified")
+    }
+}
+
+struct Wanted {
+    name: String,
+    root: Element,
+    inherited: Vec<Binding>,
+    /// The namespace of the document that includes it.
+    adopted: Option<Arc<str>>,
+}
+
+/// Follows includes and imports from `documents` on.
+pub(super) fn gather(documents: Vec<Document>, resolver: Resolver<'_>) -> (Vec<Schema>, Vec<Defect>) {
+    let mut gathering =
+        Gathering { queue: VecDeque::new(), seen: BTreeSet::new(), defects: Vec::new(), resolver, namespaces: BTreeSet::new() };
+    for document in &documents {
+        let target = document.root.attribute("", "targetNamespace").unwrap_or_default().to_owned();
+        gathering.seen.insert((document.name.clone(), target.clone()));
+        gathering.namespaces.insert(target);
+    }
+    for Document { name, root, inherited } in documents {
+        gathering.queue.push_back(Wanted { name, root, inherited, adopted: None });
+    }
+    let mut schemas = Vec::new();
+    while let Some(wanted) = gathering.queue.pop_front() {
+        if schemas.len() >= DOCUMENTS_MAX {
+            let source = Source { file: wanted.name.as_str().into(), place: wanted.root.place() };
+            gathering.defects.push(Defect {
+                rule: "unsupported",
+                source,
+                what: format!("more than {DOCUMENTS_MAX} schema documents"),
+                help: None,
+            });
+            break;
+        }
+        schemas.extend(gathering.document(wanted));
+    }
+    (schemas, gathering.defects)
+}
+
+struct Gathering<'r> {
+    queue: VecDeque<Wanted>,
+    /// Documents by name and the namespace they were taken into.
+    seen: BTreeSet<(String, String)>,
+    /// Namespaces that some document of the graph has.
+    namespaces: BTreeSet<String>,
+    defects: Vec<Defect>,
+    resolver: Resolver<'r>,
+}
+
+impl Gathering<'_> {
+    fn document(&mut self, wanted: Wanted) -> Option<Schema> {
+        let file: Arc<str> = wanted.name.as_str().into();
+        if !wanted.root.name().is(XSD_NAMESPACE, "schema") {
+            let source = Source { file, place: wanted.root.place() };
+            let what = format!("the root element is {}, not xs:schema", wanted.root.name());
+            self.defects.push(Defect { rule: "src-import", source, what, help: None });
+            return None;
+        }
+        let mut scope = Scope::default();
+        scope.enter();
+        for (prefix, namespace) in &wanted.inherited {
+            scope.declare(Arc::clone(prefix), Arc::clone(namespace));
+        }
+        let root = self.item(&wanted.root, &file, &Arc::new(scope))?;
+        let own: Option<Arc<str>> = root.token("targetNamespace").map(Into::into);
+        if own.as_deref() == Some("") {
+            self.defects.push(root.defect("s4s-att-invalid-value", "targetNamespace is empty"));
+        }
+        let chameleon = own.is_none() && wanted.adopted.is_some();
+        let target = own.or(wanted.adopted).unwrap_or_else(|| "".into());
+        let mut schema = Schema { root, target, chameleon, imports: BTreeSet::new(), missing: BTreeMap::new() };
+        self.follow(&mut schema, &wanted.name);
+        Some(schema)
+    }
+
+    fn follow(&mut self, schema: &mut Schema, base: &str) {
+        let target = schema.target.to_string();
+        let mut imports = BTreeSet::new();
+        let mut missing = BTreeMap::new();
+        for item in schema.root.all(&["include", "import"]) {
+            let location = item.token("schemaLocation").map(|location| join(base, location));
+            if &*item.local == "include" {
+                match &location {
+                    Some(location) => self.include(item, location, &schema.target),
+                    None => self.defects.push(item.defect("s4s-att-must-appear", "an include names a schemaLocation")),
+                }
+                continue;
+            }
+            let namespace = item.token("namespace").unwrap_or_default();
+            if namespace == target {
+                self.defects.push(item.defect("src-import.1", "a schema imports its own target namespace"));
+            }
+            imports.insert(namespace.into());
+            if !self.import(item, location.as_deref(), namespace) {
+                missing.insert(namespace.to_owned(), item.source.clone());
+            }
+        }
+        schema.imports = imports;
+        schema.missing = missing;
+    }
+
+    fn include(&mut self, item: &Item, location: &str, target: &Arc<str>) {
+        if !self.seen.insert((location.to_owned(), target.to_string())) {
+            return;
+        }
+        let Some(octets) = (self.resolver)(location, "") else {
+            self.defects.push(item.defect("src-include.1", format!("there is no document at {location:?}")));
+            return;
+        };
+        let Some(root) = self.read(location, &octets) else { return };
+        match root.attribute("", "targetNamespace") {
+            Some(own) if *own != **target => {
+                self.defects
+                    .push(item.defect("src-include.2", format!("the included document is of namespace {own:?}, not {:?}", &**target)));
+            }
+            _ => self.queue.push_back(Wanted { name: location.to_owned(), root, inherited: Vec::new(), adopted: Some(Arc::clone(target)) }),
+        }
+    }
+
+    /// False if no document is known for the namespace: what that breaks is reported where it is used.
+    fn import(&mut self, item: &Item, location: Option<&str>, namespace: &str) -> bool {
+        let known = self.namespaces.contains(namespace);
+        if location.is_some_and(|location| self.seen.contains(&(location.to_owned(), namespace.to_owned()))) || known && location.is_none()
+        {
+            return true;
+        }
+        let found = (self.resolver)(location.unwrap_or_default(), namespace);
+        let (name, octets) = match (found, namespace) {
+            (Some(octets), _) => (location.unwrap_or(namespace).to_owned(), octets),
+            (None, XML_NAMESPACE) if known => return true,
+            (None, XML_NAMESPACE) => ("catalogue/xml.xsd".to_owned(), include_bytes!("../catalogue/xml.xsd").to_vec()),
+            (None, _) => return known,
+        };
+        if !self.seen.insert((name.clone(), namespace.to_owned())) {
+            return true;
+        }
+        let Some(root) = self.read(&name, &octets) else { return true };
+        let own = root.attribute("", "targetNamespace").unwrap_or_default();
+        if own != namespace {
+            self.defects.push(item.defect("src-import.3", format!("the imported document is of namespace {own:?}, not {namespace:?}")));
+            return true;
+        }
+        self.namespaces.insert(namespace.to_owned());
+        self.queue.push_back(Wanted { name, root, inherited: Vec::new(), adopted: None });
+        true
+    }
+
+    fn read(&mut self, name: &str, octets: &[u8]) -> Option<Element> {
+        match read(octets, None, &LIMITS) {
+            Ok(root) => Some(root),
+            Err(malformed) => {
+                self.defects.push(Defect::of_xml(name, malformed));
+                None
+            }
+        }
+    }
+
+    /// Checks an element and what is in it against the grammar; what is not of it is reported and left out.
+    fn item(&mut self, element: &Element, file: &Arc<str>, around: &Arc<Scope>) -> Option<Item> {
+        let source = Source { file: Arc::clone(file), place: element.place() };
+        let local = element.name().local();
+        let scope = if element.namespaces().is_empty() {
+            Arc::clone(around)
+        } else {
+            let mut scope = Scope::clone(around);
+            scope.enter_element(element);
+            Arc::new(scope)
+        };
+        let mut item = Item {
+            local: local.into(),
+            attributes: Vec::new(),
+            foreign: Vec::new(),
+            documentation: None,
+            children: Vec::new(),
+            source,
+            scope,
+        };
+        if grammar::UNSUPPORTED.contains(&local) {
+            self.defects.push(item.defect("unsupported", format!("xs:{local} is not loaded yet")));
+            return None;
+        }
+        let (attributes, children) = grammar::of(local)?;
+        for attribute in element.attributes() {
+            match (attribute.name.namespace(), attribute.name.local()) {
+                ("", name) if name == "id" || attributes.contains(&name) => item.attributes.push((name.into(), attribute.value.clone())),
+                ("", name) => {
+                    let help = nearest(name, attributes.iter().copied()).map(|near| format!("did you mean '{near}'?"));
+                    self.defects
+                        .push(Defect { help, ..item.defect("s4s-att-not-allowed", format!("xs:{local} has no attribute '{name}'")) });
+                }
+                (XSD_NAMESPACE, name) => {
+                    let defect = item.defect("s4s-att-not-allowed", format!("the attribute xs:{name} must have no prefix"));
+                    self.defects.push(defect);
+                }
+                _ => item.foreign.push(attribute.clone()),
+            }
+        }
+        for child in element.elements() {
+            if child.name().is(XSD_NAMESPACE, "annotation") {
+                annotate(&mut item, child);
+            } else if child.name().namespace() == XSD_NAMESPACE && children.contains(&child.name().local()) {
+                let scope = Arc::clone(&item.scope);
+                item.children.extend(self.item(child, file, &scope));
+            } else {
+                let help = nearest(child.name().local(), children.iter().copied()).map(|near| format!("did you mean 'xs:{near}'?"));
+                let source = Source { file: Arc::clone(file), place: child.place() };
+                let what = format!("{} cannot stand in xs:{local}", child.name());
+                self.defects.push(Defect { rule: "s4s-elt-invalid-content", source, what, help });
+            }
+        }
+        if !crate::chars::is_blank(&element.string()) {
+            self.defects.push(item.defect("s4s-elt-character", format!("text stands in xs:{local}")));
+        }
+        Some(item)
+    }
+}
+
+fn annotate(item: &mut Item, annotation: &Element) {
+    item.foreign.extend(annotation.attributes().iter().filter(|attribute| !attribute.name.namespace().is_empty()).cloned());
+    if item.documentation.is_none() {
+        item.documentation = annotation.first(XSD_NAMESPACE, "documentation").map(|documentation| documentation.string().trim().to_owned());
+    }
+}
+
+/// A location relative to the document that names it; absolute ones stay.
+fn join(base: &str, location: &str) -> String {
+    let absolute =
+        location.starts_with('/') || location.split_once(':').is_some_and(|(scheme, _)| scheme.len() > 1 && !scheme.contains('/'));
+    if absolute {
+        return location.to_owned();
+    }
+    let folder = base.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut parts: Vec<&str> = if folder.is_empty() { Vec::new() } else { folder.split('/').collect() };
+    for part in location.split('/') {
+        match part {
+            "." => {}
+            ".." if parts.last().is_some_and(|last| !last.is_empty() && *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}

@@ -1,0 +1,91 @@
+//! Which attributes and children each element of a schema document may have: the schema for schemas (XML Schema part 1 appendix A).
+
+/// The elements that are known, and not loaded.
+pub(super) const UNSUPPORTED: &[&str] = &["redefine", "unique", "key", "keyref", "notation"];
+
+/// The constraining facets.
+pub(super) const FACETS: &[&str] = &[
+    "length",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "enumeration",
+    "whiteSpace",
+    "maxInclusive",
+    "maxExclusive",
+    "minInclusive",
+    "minExclusive",
+    "totalDigits",
+    "fractionDigits",
+];
+
+/// Attributes and children, `id` and annotations left out. `None`: no element of a schema.
+pub(super) fn of(local: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
+    const SCHEMA: &[&str] =
+        &["include", "import", "redefine", "notation", "simpleType", "complexType", "group", "attributeGroup", "element", "attribute"];
+    const ELEMENT: &[&str] = &[
+        "name",
+        "ref",
+        "type",
+        "substitutionGroup",
+        "default",
+        "fixed",
+        "nillable",
+        "abstract",
+        "form",
+        "block",
+        "final",
+        "minOccurs",
+        "maxOccurs",
+    ];
+    const COMPLEX: &[&str] =
+        &["simpleContent", "complexContent", "group", "all", "choice", "sequence", "attribute", "attributeGroup", "anyAttribute"];
+    const EXTENSION: &[&str] = &["group", "all", "choice", "sequence", "attribute", "attributeGroup", "anyAttribute"];
+    const RESTRICTION: &[&str] = &[
+        "group",
+        "all",
+        "choice",
+        "sequence",
+        "attribute",
+        "attributeGroup",
+        "anyAttribute",
+        "simpleType",
+        "length",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "enumeration",
+        "whiteSpace",
+        "maxInclusive",
+        "maxExclusive",
+        "minInclusive",
+        "minExclusive",
+        "totalDigits",
+        "fractionDigits",
+    ];
+    const SCHEMA_ATTRIBUTES: &[&str] =
+        &["targetNamespace", "version", "elementFormDefault", "attributeFormDefault", "blockDefault", "finalDefault"];
+    Some(match local {
+        "schema" => (SCHEMA_ATTRIBUTES, SCHEMA),
+        "element" => (ELEMENT, &["simpleType", "complexType", "unique", "key", "keyref"]),
+        "attribute" => (&["name", "ref", "type", "use", "default", "fixed", "form"], &["simpleType"]),
+        "complexType" => (&["name", "mixed", "abstract", "block", "final"], COMPLEX),
+        "simpleContent" => (&[], &["restriction", "extension"]),
+        "complexContent" => (&["mixed"], &["restriction", "extension"]),
+        "restriction" => (&["base"], RESTRICTION),
+        "extension" => (&["base"], EXTENSION),
+        "group" => (&["name", "ref", "minOccurs", "maxOccurs"], &["all", "choice", "sequence"]),
+        "attributeGroup" => (&["name", "ref"], &["attribute", "attributeGroup", "anyAttribute"]),
+        "sequence" | "choice" => (&["minOccurs", "maxOccurs"], &["element", "group", "choice", "sequence", "any"]),
+        "all" => (&["minOccurs", "maxOccurs"], &["element"]),
+        "any" => (&["namespace", "processContents", "minOccurs", "maxOccurs"], &[]),
+        "anyAttribute" => (&["namespace", "processContents"], &[]),
+        "simpleType" => (&["name", "final"], &["restriction", "list", "union"]),
+        "list" => (&["itemType"], &["simpleType"]),
+        "union" => (&["memberTypes"], &["simpleType"]),
+        "include" => (&["schemaLocation"], &[]),
+        "import" => (&["namespace", "schemaLocation"], &[]),
+        facet if FACETS.contains(&facet) => (&["value", "fixed"], &[]),
+        _ => return None,
+    })
+}
