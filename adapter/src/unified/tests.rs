@@ -8,6 +8,7 @@ use super::metadata::*;
 use super::registry::*;
 use super::trading::*;
 use super::*;
+use std::collections::BTreeSet;
 use xsd::read::Limits;
 
 /// The text as a document in canonical form, with the house's prefixes declared on its root.
@@ -462,4 +463,83 @@ fn a_period_holds_its_start_and_not_its_end() {
     assert_eq!([9, 10, 19, 20].map(|ms| period.contains(Timestamp(ms))), [false, true, true, false]);
     let signature = PartySignature::ed25519("civil", &[1, 2, 250]);
     assert_eq!((signature.base64.as_str(), signature.raw()), ("AQL6", Some(vec![1, 2, 250])));
+}
+
+/// The documents that a request or reply of a contract can be.
+macro_rules! names {
+    ($($document:ty),* $(,)?) => { [$(<$document>::name()),*] };
+}
+
+#[test]
+fn every_message_of_every_contract_has_a_type() {
+    let trading = names![
+        Locate,
+        LocateResponse,
+        Fetch,
+        FetchResponse,
+        PlaceOrder,
+        PlaceOrderResponse,
+        AcceptOffer,
+        AcceptOfferResponse,
+        TradeStatus,
+        TradeStatusResponse,
+        History,
+        HistoryResponse,
+    ];
+    let directory = names![Publish, PublishResponse, Search, SearchResponse, Show, ShowResponse, Withdraw, WithdrawResponse];
+    let authority = names![
+        GiveGrant,
+        GiveGrantResponse,
+        RevokeGrant,
+        RevokeGrantResponse,
+        ListGrants,
+        ListGrantsResponse,
+        CheckAuthority,
+        CheckAuthorityResponse,
+        DefineRole,
+        DefineRoleResponse,
+        RetireRole,
+        RetireRoleResponse,
+        AssignRole,
+        AssignRoleResponse,
+        WithdrawRole,
+        WithdrawRoleResponse,
+    ];
+    let registry = names![
+        AddUser,
+        AddUserResponse,
+        ModifyUser,
+        ModifyUserResponse,
+        DeleteUser,
+        DeleteUserResponse,
+        QueryUser,
+        QueryUserResponse,
+        ViewRelationships,
+        ViewRelationshipsResponse,
+        ListSectors,
+        ListSectorsResponse,
+    ];
+    let audit = names![
+        GetCheckpoint,
+        GetCheckpointResponse,
+        GetEntry,
+        GetEntryResponse,
+        GetProof,
+        GetProofResponse,
+        GetConsistency,
+        GetConsistencyResponse,
+        ListEntries,
+        ListEntriesResponse,
+    ];
+    let typed: BTreeSet<QName> = [&trading[..], &directory, &authority, &registry, &audit].concat().into_iter().collect();
+    let mut spoken = BTreeSet::new();
+    for service in wsdl::SERVICES {
+        let contract = wsdl::contract(service).unwrap();
+        for operation in contract.ports().flat_map(|port| &port.operations) {
+            spoken.insert(operation.input.clone());
+            spoken.extend(operation.output.clone());
+            assert!(operation.faults.iter().all(|fault| fault.element == FaultDetail::name()));
+        }
+    }
+    assert_eq!(typed, spoken);
 }
