@@ -1,0 +1,454 @@
+//! The compiler: rules against both schemas, into a plan. Everything wrong with a mapping is said in one run.
+
+use crate::coverage::{Coverage, Key, Touch, Walk};
+use crate::diagnostic::{Report, meant};
+use crate::document::{Block, Branch, Document, Origin, Rule, RuleKind, Set, When, WhenTest};
+use crate::graph::Graph;
+use crate::judge::Produced;
+use crate::path::{Path, Step};
+use crate::plan::{self, CodeTable, Last, Op, OpKind, Test, TypeCheck};
+use crate::source::{End, Node, Nodes, Resolved, Source};
+use crate::target::{Aim, Draft, Target, Times};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use xsd::tree::{Place, QName};
+
+/// A target: its schema and its root, by the name that records use.
+pub(crate) struct Named<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) root: &'a QName,
+    pub(crate) graph: &'a Graph<'a>,
+}
+
+/// What the compiler works on.
+pub(crate) struct Compiler<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) source: Source<'a>,
+    pub(crate) targets: Vec<Named<'a>>,
+    pub(crate) codes: BTreeMap<String, Arc<CodeTable>>,
+    pub(crate) report: &'a mut Report,
+}
+
+/// What came out: the blocks of the plan, and the leaves of the windows.
+pub(crate) struct Compiled {
+    pub(crate) blocks: Vec<plan::Block>,
+    pub(crate) coverage: Coverage,
+}
+
+/// Where rules stand: what they read from and what they write to.
+struct Site<'a, 't> {
+    focus: &'t Nodes,
+    target: Target<'a>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(crate) fn compile(mut self) -> Compiled {
+        let document = self.document;
+        let Some(root) = self.source.graph.global(&document.source.root) else {
+            self.no_root();
+            return Compiled { blocks: Vec::new(), coverage: Coverage::default() };
+        };
+        let root = self.source.root(&document.source.root, &root);
+        let mut blocks = Vec::new();
+        let mut windows: Vec<(Node, Place)> = Vec::new();
+        for block in &document.blocks {
+            if let Some((compiled, window)) = self.block(block, &root) {
+                blocks.push(compiled);
+                windows.extend(window.map(|window| (window, block.place)));
+            }
+        }
+        self.guards(&mut blocks, &windows);
+        let coverage = self.cover(&root, windows);
+        Compiled { blocks, coverage }
+    }
+
+    fn no_root(&mut self) {
+        let names = self.source.graph.global_names();
+        let source = &self.document.source;
+        let shown = self.source.show(&source.root);
+        let diagnostic = self.report.error("SM103", source.place, format!("source schema has no global element '{shown}'"));
+        if let Some(likely) = meant(source.root.local(), names.iter().map(|name| name.local())) {
+            diagnostic.helped(format!("did you mean '{likely}'?"));
+        }
+    }
+
+    fn block(&mut self, block: &Block, root: &Node) -> Option<(plan::Block, Option<Node>)> {
+        let mut focus = vec![root.clone()];
+        let mut window = None;
+        if let Some(path) = &block.window {
+            let resolved = self.source.resolve(path, &focus, block.place, self.report)?;
+            let End::Element(nodes) = resolved.end else {
+                self.report.error("SM104", block.place, format!("'{path}' is an attribute; a window is an element"));
+                return None;
+            };
+            self.source.touch.at(&resolved.keys, &|_| {});
+            focus = nodes;
+            window = Some(resolved.select);
+        }
+        self.source.window_depth = focus.len();
+        let Some((at, named)) = self.targets.iter().enumerate().find(|(_, named)| named.name == block.to) else {
+            self.report.error("SM020", block.place, format!("there is no target '{}'", block.to));
+            return None;
+        };
+        let target = Target { graph: named.graph, scope: &self.document.scope };
+        let child = named.graph.global(named.root)?;
+        let mut draft = Draft::new(child.type_id, target.show(named.root), child.declared);
+        let ops = self.rules(&block.rules, &Site { focus: &focus, target }, &mut draft);
+        target.finish(&draft, block.place, self.report);
+        let node = window.is_some().then(|| focus.last().cloned()).flatten();
+        Some((plan::Block { target: at, window, ops, guards: Vec::new(), place: block.place }, node))
+    }
+
+    /// Each window, or the root where there is none, watches what its rules read only in part.
+    fn guards(&self, blocks: &mut [plan::Block], windows: &[(Node, Place)]) {
+        let whole = windows.is_empty();
+        for block in blocks {
+            let window = windows.iter().find(|(_, place)| *place == block.place).map(|(node, _)| node);
+            let mut touch = Some(&self.source.touch);
+            for key in window.iter().flat_map(|node| &node.keys) {
+                if let (Key::Child(name), Some(here)) = (key, touch) {
+                    touch = here.child(name);
+                }
+            }
+            if let Some(touch) = touch.filter(|_| whole || window.is_some()) {
+                touch.guards(&[], &mut block.guards);
+            }
+        }
+    }
+
+    fn cover(&mut self, root: &Node, mut windows: Vec<(Node, Place)>) -> Coverage {
+        let (graph, scope, touch) = (self.source.graph, self.source.scope, self.source.touch.clone());
+        let show = |name: &QName| scope.show(name);
+        let mut total = Coverage::default();
+        let mut headers = touch.clone();
+        windows.dedup_by(|(left, _), (right, _)| left.keys == right.keys);
+        for (window, place) in &windows {
+            let mut here = Some(&touch);
+            for key in &window.keys {
+                if let Key::Child(name) = key {
+                    here = here.and_then(|here| here.child(name));
+                }
+            }
+            let mut walk = Walk::new(graph, &show);
+            walk.element(window.type_id, here.unwrap_or(&touch), "");
+            let (coverage, open) = walk.finish();
+            total.mapped += coverage.mapped;
+            total.ignored += coverage.ignored;
+            total.unaccounted += coverage.unaccounted;
+            self.open("SM300", &open, *place);
+            headers.at(&window.keys, &|touch| *touch = Touch { ignored: true, ..Default::default() });
+        }
+        let place = self.document.blocks.first().map_or(root.declared.as_ref().map(|at| at.place).unwrap_or_default(), |block| block.place);
+        let mut walk = Walk::new(graph, &show);
+        walk.element(root.type_id, &headers, "");
+        let (coverage, open) = walk.finish();
+        if windows.is_empty() {
+            total = coverage;
+        }
+        self.open(if windows.is_empty() { "SM300" } else { "SM301" }, &open, place);
+        total
+    }
+
+    fn open(&mut self, code: &'static str, leaves: &[String], place: Place) {
+        let what = if code == "SM301" { "header" } else { "leaf" };
+        for leaf in leaves {
+            let text = format!("source {what} '{leaf}' is neither mapped nor ignored");
+            let up = if code == "SM301" { "../" } else { "" };
+            self.report.warning(code, place, text).helped(format!("map it, or add an m:ignore with path '{up}{leaf}' and a reason"));
+        }
+    }
+
+    fn rules(&mut self, rules: &[Rule], site: &Site<'a, '_>, draft: &mut Draft) -> Vec<Op> {
+        rules.iter().filter_map(|rule| self.rule(rule, site, draft).map(|kind| Op { place: rule.place, kind })).collect()
+    }
+
+    fn rule(&mut self, rule: &Rule, site: &Site<'a, '_>, draft: &mut Draft) -> Option<OpKind> {
+        match &rule.kind {
+            RuleKind::Set(set) => self.set(set, rule.place, site, draft),
+            RuleKind::In { path, select: None, rules } => {
+                let (aim, slot) = self.aim_element(path, rule.place, site, draft)?;
+                let ops = self.inside(rules, &aim, rule.place, site);
+                draft.write(&aim, Times::ONCE);
+                Some(OpKind::In { through: aim.through, slot, select: None, ops })
+            }
+            RuleKind::In { path, select: Some(select), rules } => {
+                let aim = self.aim_element(path, rule.place, site, draft);
+                let found = self.select(select, rule.place, site)?;
+                self.not_many(&found, rule.place);
+                let (focus, (aim, slot)) = (self.element_focus(&found, rule.place)?, aim?);
+                let ops = self.inside(rules, &aim, rule.place, &Site { focus: &focus, target: site.target });
+                draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE });
+                Some(OpKind::In { through: aim.through, slot, select: Some(found.select), ops })
+            }
+            RuleKind::Each { path, select, rules } => {
+                let aim = self.aim_element(path, rule.place, site, draft);
+                let found = self.select(select, rule.place, site)?;
+                let (focus, (aim, slot)) = (self.element_focus(&found, rule.place)?, aim?);
+                let ops = self.inside(rules, &aim, rule.place, &Site { focus: &focus, target: site.target });
+                draft.write(&aim, Times { min: usize::from(!found.optional), max: if found.many { None } else { Some(1) } });
+                Some(OpKind::Each { through: aim.through, slot, select: found.select, ops })
+            }
+            RuleKind::Choose { whens, otherwise } => Some(self.choose(whens, otherwise.as_deref(), rule.place, site, draft)),
+            RuleKind::Case { of, types, otherwise } => {
+                let found = self.select(of, rule.place, site)?;
+                self.not_many(&found, rule.place);
+                let focus = self.element_focus(&found, rule.place)?;
+                let (branches, merged) = self.case(types, otherwise.as_deref(), &focus, rule.place, site, draft);
+                let fresh = draft.fresh();
+                draft.then(&if found.optional { merged.0.either(&fresh) } else { merged.0 });
+                Some(OpKind::Case { of: found.select, branches, otherwise: merged.1 })
+            }
+            RuleKind::Ignore(path) => {
+                let found = self.source.resolve(path, site.focus, rule.place, self.report)?;
+                self.source.touch.at(&found.keys, &|touch| touch.ignored = true);
+                None
+            }
+        }
+    }
+
+    fn select(&mut self, path: &Path, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
+        let found = self.source.resolve(path, site.focus, place, self.report)?;
+        self.source.touch.at(&found.keys, &|_| {});
+        Some(found)
+    }
+
+    fn element_focus(&mut self, found: &Resolved, place: Place) -> Option<Nodes> {
+        match &found.end {
+            End::Element(nodes) => Some(nodes.clone()),
+            End::Attribute(_) => {
+                self.report.error("SM104", place, format!("'{}' is an attribute; this rule needs an element", found.select.text));
+                None
+            }
+        }
+    }
+
+    fn not_many(&mut self, found: &Resolved, place: Place) {
+        if found.many {
+            let text = format!("'{}' repeats; use <m:each>", found.select.text);
+            self.report.error("SM120", place, text).declared_at(found.declared.clone());
+        }
+    }
+
+    /// Where a rule that makes elements aims: at an element.
+    fn aim_element(&mut self, path: &Path, place: Place, site: &Site<'a, '_>, draft: &mut Draft) -> Option<(Aim, plan::Slot)> {
+        let aim = site.target.aim(path, draft, place, self.report)?;
+        match &aim.last {
+            Last::Element(slot) => {
+                let slot = slot.clone();
+                Some((aim, slot))
+            }
+            Last::Attribute(..) | Last::Text => {
+                self.report.error("SM211", place, format!("target path '{path}' must lead to an element"));
+                None
+            }
+        }
+    }
+
+    fn inside(&mut self, rules: &[Rule], aim: &Aim, place: Place, site: &Site<'a, '_>) -> Vec<Op> {
+        let mut inner = Draft::new(aim.type_id, aim.path.clone(), aim.declared.clone());
+        let ops = self.rules(rules, site, &mut inner);
+        site.target.finish(&inner, place, self.report);
+        ops
+    }
+
+    fn choose(&mut self, whens: &[When], otherwise: Option<&[Rule]>, place: Place, site: &Site<'a, '_>, draft: &mut Draft) -> OpKind {
+        let mut merged: Option<Draft> = None;
+        let mut compiled = Vec::new();
+        let mut merge = |branch: Draft| {
+            merged = Some(match merged.take() {
+                None => branch,
+                Some(before) => before.either(&branch),
+            });
+        };
+        for when in whens {
+            let test = self.when_test(&when.test, when.place, site);
+            let mut branch = draft.fresh();
+            let ops = self.rules(&when.rules, site, &mut branch);
+            merge(branch);
+            compiled.extend(test.map(|test| (test, ops)));
+        }
+        let otherwise_ops = otherwise.map(|rules| {
+            let mut branch = draft.fresh();
+            let ops = self.rules(rules, site, &mut branch);
+            merge(branch);
+            ops
+        });
+        if otherwise.is_none() && !self.exhaustive(whens, site) {
+            let text = "these cases do not cover every source: a record that fits none is rejected";
+            self.report.warning("SM133", place, text).helped("add <m:otherwise/>, or the missing m:when");
+        }
+        if let Some(merged) = merged {
+            draft.then(&merged);
+        }
+        OpKind::Choose { whens: compiled, otherwise: otherwise_ops }
+    }
+
+    fn when_test(&mut self, test: &WhenTest, place: Place, site: &Site<'a, '_>) -> Option<Test> {
+        let (path, equals) = match test {
+            WhenTest::Exists(path) | WhenTest::Missing(path) => (path, None),
+            WhenTest::Equals(path, value) => (path, Some(value)),
+        };
+        let found = self.source.resolve(path, site.focus, place, self.report)?;
+        let text = match &found.end {
+            End::Attribute(id) => self.source.graph.text_type(*id),
+            End::Element(nodes) => nodes.last().and_then(|node| self.source.graph.text_type(node.type_id)),
+        };
+        let bare = text.is_none();
+        let counts = equals.is_some() || bare;
+        self.source.touch.at(&found.keys, &|touch| touch.read |= counts);
+        if let (Some(value), Some(text)) = (equals, text)
+            && text.check(value).is_err()
+        {
+            self.report.error("SM155", place, format!("'{value}' is never the value of '{path}'")).declared_at(found.declared.clone());
+        }
+        if equals.is_some() && bare {
+            self.report.error("SM102", place, format!("'{path}' holds elements, not text")).declared_at(found.declared.clone());
+        }
+        Some(match test {
+            WhenTest::Exists(_) => Test::Exists(found.select),
+            WhenTest::Missing(_) => Test::Missing(found.select),
+            WhenTest::Equals(_, value) => Test::Equals(found.select, value.clone()),
+        })
+    }
+
+    /// Whether one of the cases always holds: a path and its absence, all of a choice, or all values of an enumeration.
+    fn exhaustive(&self, whens: &[When], site: &Site<'_, '_>) -> bool {
+        let graph = self.source.graph;
+        let exists = |text: &str| whens.iter().any(|when| matches!(&when.test, WhenTest::Exists(path) if path.text == text));
+        let both = whens.iter().any(|when| matches!(&when.test, WhenTest::Missing(path) if exists(&path.text)));
+        let Some(here) = site.focus.last() else { return both };
+        let choice: Vec<_> = graph.children(here.type_id).into_iter().filter(|child| child.in_choice).collect();
+        let all = !choice.is_empty() && choice.iter().all(|child| exists(&self.source.show(&child.name)));
+        let values = |path: &Path| -> Option<Vec<String>> {
+            let Step::Element { name, .. } = path.steps.first().filter(|_| path.steps.len() == 1)? else { return None };
+            let child = graph.children(here.type_id).into_iter().find(|child| child.name == *name && child.min > 0)?;
+            Some(graph.text_type(child.type_id)?.enumeration()?.into_iter().map(str::to_owned).collect())
+        };
+        let tested = |text: &str, value: &str| {
+            whens.iter().any(|when| matches!(&when.test, WhenTest::Equals(path, tested) if path.text == text && tested == value))
+        };
+        let enumerated = whens.iter().any(|when| match &when.test {
+            WhenTest::Equals(path, _) => values(path).is_some_and(|values| values.iter().all(|value| tested(&path.text, value))),
+            _ => false,
+        });
+        both || all || enumerated
+    }
+
+    #[expect(clippy::type_complexity, reason = "the branches, and what they write together with what otherwise does")]
+    fn case(
+        &mut self,
+        types: &[Branch],
+        otherwise: Option<&[Rule]>,
+        focus: &Nodes,
+        place: Place,
+        site: &Site<'a, '_>,
+        draft: &Draft,
+    ) -> (Vec<(TypeCheck, Vec<Op>)>, (Draft, Option<Vec<Op>>)) {
+        let graph = self.source.graph;
+        let fallback = (draft.fresh(), None);
+        let Some(node) = focus.last().cloned() else { return (Vec::new(), fallback) };
+        let named: Vec<_> = types.iter().map(|branch| self.source.derived(&branch.is, &node, branch.place, self.report)).collect();
+        let concrete = graph.concrete(node.type_id);
+        // Each concrete type goes to the branch that names its nearest ancestor.
+        let nearest = |id: usize| {
+            let handles = named.iter().enumerate().filter_map(|(at, named)| named.filter(|named| graph.derives(id, *named)).map(|named| (at, named)));
+            handles.reduce(|best, next| if graph.derives(next.1, best.1) { next } else { best }).map(|(at, _)| at)
+        };
+        let mut merged: Option<Draft> = None;
+        let mut branches = Vec::new();
+        for (at, branch) in types.iter().enumerate() {
+            let Some(Some(id)) = named.get(at) else { continue };
+            let handled: Vec<usize> = concrete.iter().copied().filter(|concrete| nearest(*concrete) == Some(at)).collect();
+            let (check, written, ops) = self.branch(&branch.rules, (focus, *id, &handled), site, draft);
+            merged = Some(merged.map_or_else(|| written.clone(), |before| before.either(&written)));
+            branches.push((check, ops));
+        }
+        let open: Vec<usize> = concrete.iter().copied().filter(|id| nearest(*id).is_none()).collect();
+        let otherwise = otherwise.map(|rules| {
+            let (_, written, ops) = self.branch(rules, (focus, node.type_id, &open), site, draft);
+            merged = Some(merged.take().map_or_else(|| written.clone(), |before| before.either(&written)));
+            ops
+        });
+        if otherwise.is_none() {
+            self.unhandled(&open, &node, place);
+        }
+        (branches, (merged.unwrap_or(fallback.0), otherwise))
+    }
+
+    fn branch(&mut self, rules: &[Rule], of: (&Nodes, usize, &[usize]), site: &Site<'a, '_>, draft: &Draft) -> (TypeCheck, Draft, Vec<Op>) {
+        let (focus, id, handled) = of;
+        let mut focus = focus.clone();
+        let mut check = TypeCheck { declared: false, named: Vec::new() };
+        if let Some(node) = focus.last_mut() {
+            check = self.source.type_check(node.type_id, handled);
+            node.type_id = id;
+            node.keys.push(Key::Typed(handled.to_vec()));
+        }
+        let mut written = draft.fresh();
+        let ops = self.rules(rules, &Site { focus: &focus, target: site.target }, &mut written);
+        (check, written, ops)
+    }
+
+    fn unhandled(&mut self, open: &[usize], node: &Node, place: Place) {
+        for id in open {
+            let name = self.source.graph.type_name(*id).map(|name| self.source.show(&name)).unwrap_or_default();
+            let step = node.keys.iter().rev().find_map(|key| match key {
+                Key::Child(name) => Some(self.source.show(name)),
+                _ => None,
+            });
+            let text = format!("xsi:type {name} of '{}' is not handled", step.unwrap_or_default());
+            self.report.error("SM130", place, text).declared_at(self.source.graph.declared(*id)).helped(format!("add <m:type is=\"{name}\">"));
+            // Said here, so that coverage need not say it leaf by leaf.
+            let keys: Vec<Key> = node.keys.iter().cloned().chain([Key::Typed(vec![*id])]).collect();
+            self.source.touch.at(&keys, &|touch| touch.skipped = true);
+        }
+    }
+
+    fn set(&mut self, set: &Set, place: Place, site: &Site<'a, '_>, draft: &mut Draft) -> Option<OpKind> {
+        let aim = site.target.aim(&set.path, draft, place, self.report);
+        let read = self.value(set, place, site, aim.as_ref());
+        let (value, times) = read?;
+        let aim = aim?;
+        let mut inner = Draft::new(aim.type_id, aim.path.clone(), aim.declared.clone());
+        let whole = matches!(aim.last, Last::Element(_));
+        if !whole && !set.inside.is_empty() {
+            self.report.error("SM212", place, format!("nothing can be inside '{}'", aim.path));
+        }
+        let ops = self.rules(&set.inside, site, &mut inner);
+        if whole {
+            inner.write_text();
+            site.target.finish(&inner, place, self.report);
+        }
+        draft.write(&aim, times);
+        Some(OpKind::Set(Box::new(plan::Set { through: aim.through, last: aim.last, value, inside: ops })))
+    }
+
+    fn value(&mut self, set: &Set, place: Place, site: &Site<'a, '_>, aim: Option<&Aim>) -> Option<(plan::Value, Times)> {
+        match &set.origin {
+            Origin::Value(constant) => {
+                if let Some(aim) = aim {
+                    self.constant_for(constant, place, site.target, aim);
+                }
+                Some((plan::Value::Constant(constant.clone()), Times::ONCE))
+            }
+            Origin::Count(path) => {
+                let found = self.select(path, place, site)?;
+                if let Some(aim) = aim {
+                    self.computed(&Produced::Count, &found.select.text, place, site.target, aim);
+                }
+                Some((plan::Value::Count(found.select), Times::ONCE))
+            }
+            Origin::Digest(target) => {
+                let Some(at) = self.targets.iter().position(|named| named.name == *target) else {
+                    self.report.error("SM020", place, format!("there is no target '{target}'"));
+                    return None;
+                };
+                if let Some(aim) = aim {
+                    self.computed(&Produced::Digest, target, place, site.target, aim);
+                }
+                Some((plan::Value::Digest(at), Times::ONCE))
+            }
+            Origin::From(paths) => self.read(set, paths, place, (site.focus, site.target), aim),
+        }
+    }
+}

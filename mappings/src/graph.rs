@@ -1,0 +1,168 @@
+//! What the compiler asks of a schema: children, attributes and types by small numbers of its own, never expanded into a tree.
+
+use crate::diagnostic::Location;
+use std::cell::RefCell;
+use xsd::schema::{ElementDecl, Schemas, SimpleType, Source, TypeDef, XSD_NAMESPACE};
+use xsd::tree::QName;
+
+/// A type of one graph.
+pub(crate) type TypeId = usize;
+
+/// One schema graph, and the types met in it so far.
+pub(crate) struct Graph<'s> {
+    schemas: &'s Schemas,
+    types: RefCell<Vec<TypeDef<'s>>>,
+}
+
+/// An element that a content model has.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(crate) name: QName,
+    pub(crate) type_id: TypeId,
+    pub(crate) nillable: bool,
+    pub(crate) min: usize,
+    pub(crate) max: Option<usize>,
+    pub(crate) in_choice: bool,
+    /// Its place in the content model.
+    pub(crate) rank: usize,
+    pub(crate) declared: Option<Location>,
+}
+
+/// An attribute that a type has.
+#[derive(Clone, Debug)]
+pub(crate) struct Attribute {
+    pub(crate) name: QName,
+    pub(crate) type_id: TypeId,
+    pub(crate) required: bool,
+    pub(crate) declared: Option<Location>,
+}
+
+fn location(source: &Source) -> Option<Location> {
+    (source.place.line > 0).then(|| Location { file: source.file.clone(), place: source.place })
+}
+
+impl<'s> Graph<'s> {
+    pub(crate) fn new(schemas: &'s Schemas) -> Self {
+        Self { schemas, types: RefCell::new(Vec::new()) }
+    }
+
+    fn intern(&self, definition: TypeDef<'s>) -> TypeId {
+        let mut types = self.types.borrow_mut();
+        types.iter().position(|known| *known == definition).unwrap_or_else(|| {
+            types.push(definition);
+            types.len() - 1
+        })
+    }
+
+    fn definition(&self, id: TypeId) -> Option<TypeDef<'s>> {
+        self.types.borrow().get(id).copied()
+    }
+
+    /// A global element.
+    pub(crate) fn global(&self, name: &QName) -> Option<Child> {
+        let element = self.schemas.element(name)?;
+        Some(self.one(element, 0, (1, Some(1), false)))
+    }
+
+    pub(crate) fn global_names(&self) -> Vec<QName> {
+        self.schemas.elements().map(|element| element.name().clone()).collect()
+    }
+
+    fn one(&self, element: ElementDecl<'s>, rank: usize, occurs: (usize, Option<usize>, bool)) -> Child {
+        let (min, max, in_choice) = occurs;
+        Child {
+            name: element.name().clone(),
+            type_id: self.intern(element.type_definition()),
+            nillable: element.is_nillable(),
+            min,
+            max,
+            in_choice,
+            rank,
+            declared: location(element.source()),
+        }
+    }
+
+    /// The children that a content model has, each name once; members of substitution groups stand beside their heads.
+    pub(crate) fn children(&self, id: TypeId) -> Vec<Child> {
+        let mut children: Vec<Child> = Vec::new();
+        for child in self.definition(id).map(|definition| definition.children()).unwrap_or_default() {
+            let substitutes = child.element.substitutes();
+            let least = if substitutes.is_empty() { usize::try_from(child.min).unwrap_or(usize::MAX) } else { 0 };
+            let most = child.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+            let head = Some(child.element).filter(|element| !element.is_abstract());
+            for element in head.into_iter().chain(substitutes) {
+                let one = self.one(element, child.order, (least, most, child.in_choice));
+                match children.iter_mut().find(|before| before.name == one.name) {
+                    Some(before) => {
+                        before.min += one.min;
+                        before.max = before.max.zip(one.max).map(|(left, right)| left.saturating_add(right));
+                    }
+                    None => children.push(one),
+                }
+            }
+        }
+        children
+    }
+
+    pub(crate) fn attributes(&self, id: TypeId) -> Vec<Attribute> {
+        let uses = self.definition(id).map(|definition| definition.attributes()).unwrap_or_default();
+        uses.iter()
+            .map(|used| Attribute {
+                name: used.name().clone(),
+                type_id: self.intern(used.type_definition()),
+                required: used.is_required(),
+                declared: location(used.source()),
+            })
+            .collect()
+    }
+
+    /// The type of its text, if it has any.
+    pub(crate) fn text_type(&self, id: TypeId) -> Option<SimpleType<'s>> {
+        self.definition(id)?.simple_content()
+    }
+
+    pub(crate) fn has_wildcard(&self, id: TypeId) -> bool {
+        self.definition(id).is_some_and(|definition| definition.has_any())
+    }
+
+    pub(crate) fn type_name(&self, id: TypeId) -> Option<QName> {
+        self.definition(id)?.name().cloned()
+    }
+
+    pub(crate) fn type_named(&self, name: &QName) -> Option<TypeId> {
+        self.schemas.type_named(name).map(|definition| self.intern(definition))
+    }
+
+    pub(crate) fn derives(&self, id: TypeId, base: TypeId) -> bool {
+        self.definition(id).zip(self.definition(base)).is_some_and(|(definition, base)| definition.is_derived_from(base))
+    }
+
+    /// The types an element so declared can have: for text only its own, since its leaves are the same in all.
+    pub(crate) fn concrete(&self, id: TypeId) -> Vec<TypeId> {
+        let Some(definition) = self.definition(id) else { return Vec::new() };
+        let any = definition.name().is_some_and(|name| name.is(XSD_NAMESPACE, "anyType"));
+        if definition.is_simple() || any {
+            return vec![id];
+        }
+        definition.concrete_types().into_iter().map(|concrete| self.intern(concrete)).collect()
+    }
+
+    /// The base furthest up that has this child already.
+    pub(crate) fn owner_of_child(&self, id: TypeId, name: &QName) -> TypeId {
+        self.owner(id, |definition| definition.child(name).is_some())
+    }
+
+    /// The base furthest up that has this attribute already.
+    pub(crate) fn owner_of_attribute(&self, id: TypeId, name: &QName) -> TypeId {
+        self.owner(id, |definition| definition.attribute(name.namespace(), name.local()).is_some())
+    }
+
+    fn owner(&self, id: TypeId, has: impl Fn(&TypeDef<'s>) -> bool) -> TypeId {
+        let Some(definition) = self.definition(id) else { return id };
+        definition.ancestors().take_while(has).last().map_or(id, |owner| self.intern(owner))
+    }
+
+    pub(crate) fn declared(&self, id: TypeId) -> Option<Location> {
+        location(self.definition(id)?.source())
+    }
+}

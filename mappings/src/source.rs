@@ -1,0 +1,249 @@
+//! Where a rule reads: paths resolved against the source schema, with what can be absent, repeat or be nil.
+
+use crate::coverage::{Key, Touch};
+use crate::diagnostic::{Location, Report, closest, meant};
+use crate::graph::{Child, Graph, TypeId};
+use crate::path::{Path, Scope, Step, Test};
+use crate::plan::{Check, Down, Select, TypeCheck};
+use xsd::tree::{Place, QName};
+
+/// An element that rules stand in, as far as the schema knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) type_id: TypeId,
+    pub(crate) nillable: bool,
+    /// From the root to here.
+    pub(crate) keys: Vec<Key>,
+    pub(crate) declared: Option<Location>,
+    /// Its own step in its parent's content model; nothing at the root.
+    rank: usize,
+    name: QName,
+}
+
+/// The elements from the root to where a rule stands.
+pub(crate) type Nodes = Vec<Node>;
+
+/// What a path leads to.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) select: Select,
+    pub(crate) optional: bool,
+    pub(crate) many: bool,
+    pub(crate) end: End,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) declared: Option<Location>,
+}
+
+#[derive(Debug)]
+pub(crate) enum End {
+    Element(Nodes),
+    /// Its simple type.
+    Attribute(TypeId),
+}
+
+/// The source schema together with what the rules have touched of it.
+pub(crate) struct Source<'a> {
+    pub(crate) graph: &'a Graph<'a>,
+    pub(crate) scope: &'a Scope,
+    pub(crate) touch: Touch,
+    /// How many elements stand above the window and in it: what is outside may only be a header.
+    pub(crate) window_depth: usize,
+}
+
+struct Walk {
+    nodes: Nodes,
+    down: Vec<Down>,
+    optional: bool,
+    many: bool,
+}
+
+impl Source<'_> {
+    pub(crate) fn root(&self, name: &QName, child: &Child) -> Node {
+        Node {
+            type_id: child.type_id,
+            nillable: child.nillable,
+            keys: Vec::new(),
+            declared: child.declared.clone(),
+            rank: 0,
+            name: name.clone(),
+        }
+    }
+
+    pub(crate) fn show(&self, name: &QName) -> String {
+        self.scope.show(name)
+    }
+
+    fn show_type(&self, id: TypeId) -> String {
+        self.graph.type_name(id).map_or_else(|| "an anonymous type".to_owned(), |name| self.show(&name))
+    }
+
+    /// Resolves `path` from `focus`. What is wrong with it is in `report`.
+    pub(crate) fn resolve(&mut self, path: &Path, focus: &Nodes, place: Place, report: &mut Report) -> Option<Resolved> {
+        let up = path.steps.iter().take_while(|step| **step == Step::Up).count();
+        if up >= focus.len() {
+            report.error("SM110", place, format!("'{path}' leaves the document"));
+            return None;
+        }
+        let nodes: Nodes = focus.iter().take(focus.len() - up).cloned().collect();
+        let header = (nodes.len() < self.window_depth).then(|| focus.get(nodes.len()).cloned()).flatten();
+        let mut walk = Walk { nodes, down: Vec::new(), optional: false, many: false };
+        let mut attribute = None;
+        for (at, step) in path.steps.iter().skip(up).enumerate() {
+            match step {
+                Step::Up => {}
+                Step::Element { name, tests } => {
+                    self.element(&mut walk, (name, tests), path, place, report)?;
+                    let found = walk.nodes.last()?;
+                    if let Some(window) = header.as_ref().filter(|window| at == 0 && found.rank >= window.rank) {
+                        let text = format!("'{path}' does not stand before '{}' in the document, so it is not known yet", self.show(&window.name));
+                        report.error("SM401", place, text).helped("read it in <m:once at=\"end\">");
+                    }
+                }
+                Step::Attribute(name) => attribute = Some(self.attribute(&mut walk, name, path, place, report)?),
+            }
+        }
+        let select = Select { up, down: walk.down, attribute: attribute.as_ref().map(|(name, ..)| name.clone()), text: path.text.clone() };
+        let last = walk.nodes.last()?;
+        let mut keys = last.keys.clone();
+        let (end, declared) = match attribute {
+            None => (End::Element(walk.nodes.clone()), last.declared.clone()),
+            Some((name, id, declared)) => {
+                keys.push(Key::Attribute(name));
+                (End::Attribute(id), declared)
+            }
+        };
+        Some(Resolved { select, optional: walk.optional, many: walk.many, end, keys, declared })
+    }
+
+    fn element(&mut self, walk: &mut Walk, step: (&QName, &[Test]), path: &Path, place: Place, report: &mut Report) -> Option<()> {
+        let (name, tests) = step;
+        let parent = walk.nodes.last()?.clone();
+        let children = self.graph.children(parent.type_id);
+        let Some(child) = children.iter().find(|child| child.name == *name) else {
+            self.no_element(&parent, &children, name, path, place, report);
+            return None;
+        };
+        let mut node = Node {
+            type_id: child.type_id,
+            nillable: child.nillable,
+            keys: parent.keys.iter().cloned().chain([Key::Child(name.clone())]).collect(),
+            declared: child.declared.clone(),
+            rank: child.rank,
+            name: name.clone(),
+        };
+        walk.optional |= child.min == 0 || !tests.is_empty();
+        walk.many |= child.max != Some(1) && tests.iter().all(|test| matches!(test, Test::Type(_)));
+        let mut checks = Vec::new();
+        for test in tests {
+            checks.push(self.test(test, &mut node, path, place, report)?);
+        }
+        self.touch.at(&parent.keys.iter().cloned().chain([Key::Child(name.clone())]).collect::<Vec<_>>(), &|touch| touch.seen(&checks));
+        walk.down.push(Down { name: name.clone(), checks });
+        walk.nodes.push(node);
+        Some(())
+    }
+
+    fn test(&self, test: &Test, node: &mut Node, path: &Path, place: Place, report: &mut Report) -> Option<Check> {
+        match test {
+            Test::Position(position) => Some(Check::Position(*position)),
+            Test::Attribute(name, value) => {
+                if !self.graph.attributes(node.type_id).iter().any(|attribute| attribute.name == *name) {
+                    let text = format!("source has no attribute '@{}' in the predicate of '{path}'", self.show(name));
+                    report.error("SM101", place, text).declared_at(node.declared.clone());
+                    return None;
+                }
+                Some(Check::Attribute(name.clone(), value.clone()))
+            }
+            Test::Child(name, value) => {
+                if !self.graph.children(node.type_id).iter().any(|child| child.name == *name) {
+                    let text = format!("source has no element '{}' in the predicate of '{path}'", self.show(name));
+                    report.error("SM100", place, text).declared_at(node.declared.clone());
+                    return None;
+                }
+                Some(Check::Child(name.clone(), value.clone()))
+            }
+            Test::Type(name) => {
+                let id = self.derived(name, node, place, report)?;
+                let declared = node.type_id;
+                let concrete = self.graph.concrete(id);
+                node.type_id = id;
+                node.keys.push(Key::Typed(concrete.clone()));
+                Some(Check::Type(self.type_check(declared, &concrete)))
+            }
+        }
+    }
+
+    /// The type `name`, if an element at `node` can have it.
+    pub(crate) fn derived(&self, name: &QName, node: &Node, place: Place, report: &mut Report) -> Option<TypeId> {
+        let Some(id) = self.graph.type_named(name) else {
+            report.error("SM131", place, format!("source has no type '{}'", self.show(name)));
+            return None;
+        };
+        if !self.graph.derives(id, node.type_id) {
+            let text = format!("'{}' is not derived from {}, the type of '{}'", self.show(name), self.show_type(node.type_id), self.show(&node.name));
+            report.error("SM132", place, text).declared_at(node.declared.clone());
+            return None;
+        }
+        Some(id)
+    }
+
+    pub(crate) fn type_check(&self, declared: TypeId, concrete: &[TypeId]) -> TypeCheck {
+        TypeCheck { declared: concrete.contains(&declared), named: concrete.iter().filter_map(|id| self.graph.type_name(*id)).collect() }
+    }
+
+    fn no_element(&mut self, parent: &Node, children: &[Child], name: &QName, path: &Path, place: Place, report: &mut Report) {
+        let (graph, scope) = (self.graph, self.scope);
+        let locals: Vec<&str> = children.iter().map(|child| child.name.local()).collect();
+        let found = if children.is_empty() { "no children".to_owned() } else { format!("children: {}", locals.join(", ")) };
+        let text = format!("source has no element '{}' at '{path}' ({found})", scope.show(name));
+        let likely = meant(name.local(), locals.iter().copied()).and_then(|local| children.iter().find(|child| child.name.local() == local));
+        let holder = graph.concrete(parent.type_id).into_iter().find(|id| graph.children(*id).iter().any(|child| child.name == *name));
+        let diagnostic = report.error("SM100", place, text).declared_at(parent.declared.clone());
+        if let Some(child) = likely {
+            diagnostic.helped(format!("did you mean '{}'?", scope.show(&child.name)));
+        } else if let Some(holder) = holder.and_then(|id| graph.type_name(id)) {
+            diagnostic.helped(format!("only {} has it: use <m:case> or the predicate [{}]", scope.show(&holder), scope.show(&holder)));
+        } else if graph.attributes(parent.type_id).iter().any(|attribute| attribute.name.local() == name.local()) {
+            diagnostic.helped(format!("did you mean '@{}'?", name.local()));
+        }
+        // The leaf that was meant is in this report already; SM300 would say it again.
+        let untouched = children.iter().filter(|child| self.touch_of(&parent.keys, &child.name).is_none()).map(|child| child.name.local());
+        if let Some((local, _)) = closest(name.local(), untouched)
+            && let Some(child) = children.iter().find(|child| child.name.local() == local)
+        {
+            let keys: Vec<Key> = parent.keys.iter().cloned().chain([Key::Child(child.name.clone())]).collect();
+            self.touch.at(&keys, &|touch| touch.read = true);
+        }
+    }
+
+    fn touch_of(&self, keys: &[Key], name: &QName) -> Option<&Touch> {
+        let mut touch = &self.touch;
+        for key in keys {
+            if let Key::Child(name) = key {
+                touch = touch.child(name)?;
+            }
+        }
+        touch.child(name)
+    }
+
+    fn attribute(&mut self, walk: &mut Walk, name: &QName, path: &Path, place: Place, report: &mut Report) -> Option<(QName, TypeId, Option<Location>)> {
+        let node = walk.nodes.last()?;
+        let attributes = self.graph.attributes(node.type_id);
+        if let Some(found) = attributes.iter().find(|attribute| attribute.name == *name) {
+            walk.optional |= !found.required;
+            return Some((name.clone(), found.type_id, found.declared.clone()));
+        }
+        let text = format!("source has no attribute '@{}' at '{path}' (type {})", self.show(name), self.show_type(node.type_id));
+        let locals: Vec<&str> = attributes.iter().map(|attribute| attribute.name.local()).collect();
+        let diagnostic = report.error("SM101", place, text).declared_at(node.declared.clone());
+        if let Some(likely) = meant(name.local(), locals.iter().copied()) {
+            diagnostic.helped(format!("did you mean '@{likely}'?"));
+        }
+        let likely = closest(name.local(), locals).and_then(|(local, _)| attributes.iter().find(|attribute| attribute.name.local() == local));
+        if let Some(likely) = likely {
+            let keys: Vec<Key> = node.keys.iter().cloned().chain([Key::Attribute(likely.name.clone())]).collect();
+            self.touch.at(&keys, &|touch| touch.read = true);
+        }
+        None
+    }
+}
