@@ -58,7 +58,9 @@ impl<'a> Compiler<'a> {
             }
         }
         self.guards(&mut blocks, &windows);
-        let coverage = self.cover(&root, windows);
+        // Where a block could not be compiled its leaves would all seem forgotten.
+        let whole = blocks.len() == document.blocks.len();
+        let coverage = if whole { self.cover(&root, windows) } else { Coverage::default() };
         Compiled { blocks, coverage }
     }
 
@@ -118,7 +120,6 @@ impl<'a> Compiler<'a> {
 
     fn cover(&mut self, root: &Node, mut windows: Vec<(Node, Place)>) -> Coverage {
         let (graph, scope, touch) = (self.source.graph, self.source.scope, self.source.touch.clone());
-        let show = |name: &QName| scope.show(name);
         let mut total = Coverage::default();
         let mut headers = touch.clone();
         windows.dedup_by(|(left, _), (right, _)| left.keys == right.keys);
@@ -129,17 +130,17 @@ impl<'a> Compiler<'a> {
                     here = here.and_then(|here| here.child(name));
                 }
             }
-            let mut walk = Walk::new(graph, &show);
+            let mut walk = Walk::new(graph, scope);
             walk.element(window.type_id, here.unwrap_or(&touch), "");
             let (coverage, open) = walk.finish();
             total.mapped += coverage.mapped;
             total.ignored += coverage.ignored;
             total.unaccounted += coverage.unaccounted;
             self.open("SM300", &open, *place);
-            headers.at(&window.keys, &|touch| *touch = Touch { ignored: true, ..Default::default() });
+            headers.at(&window.keys, &|touch| *touch = Touch::ignored());
         }
         let place = self.document.blocks.first().map_or(root.declared.as_ref().map(|at| at.place).unwrap_or_default(), |block| block.place);
-        let mut walk = Walk::new(graph, &show);
+        let mut walk = Walk::new(graph, scope);
         walk.element(root.type_id, &headers, "");
         let (coverage, open) = walk.finish();
         if windows.is_empty() {
@@ -351,7 +352,8 @@ impl<'a> Compiler<'a> {
         let concrete = graph.concrete(node.type_id);
         // Each concrete type goes to the branch that names its nearest ancestor.
         let nearest = |id: usize| {
-            let handles = named.iter().enumerate().filter_map(|(at, named)| named.filter(|named| graph.derives(id, *named)).map(|named| (at, named)));
+            let handles =
+                named.iter().enumerate().filter_map(|(at, named)| named.filter(|named| graph.derives(id, *named)).map(|named| (at, named)));
             handles.reduce(|best, next| if graph.derives(next.1, best.1) { next } else { best }).map(|(at, _)| at)
         };
         let mut merged: Option<Draft> = None;
@@ -397,7 +399,10 @@ impl<'a> Compiler<'a> {
                 _ => None,
             });
             let text = format!("xsi:type {name} of '{}' is not handled", step.unwrap_or_default());
-            self.report.error("SM130", place, text).declared_at(self.source.graph.declared(*id)).helped(format!("add <m:type is=\"{name}\">"));
+            self.report
+                .error("SM130", place, text)
+                .declared_at(self.source.graph.declared(*id))
+                .helped(format!("add <m:type is=\"{name}\">"));
             // Said here, so that coverage need not say it leaf by leaf.
             let keys: Vec<Key> = node.keys.iter().cloned().chain([Key::Typed(vec![*id])]).collect();
             self.source.touch.at(&keys, &|touch| touch.skipped = true);
@@ -407,8 +412,12 @@ impl<'a> Compiler<'a> {
     fn set(&mut self, set: &Set, place: Place, site: &Site<'a, '_>, draft: &mut Draft) -> Option<OpKind> {
         let aim = site.target.aim(&set.path, draft, place, self.report);
         let read = self.value(set, place, site, aim.as_ref());
-        let (value, times) = read?;
         let aim = aim?;
+        let Some((value, times)) = read else {
+            // The fault is reported where the value comes from; the target was thought of.
+            draft.write(&aim, Times::ONCE);
+            return None;
+        };
         let mut inner = Draft::new(aim.type_id, aim.path.clone(), aim.declared.clone());
         let whole = matches!(aim.last, Last::Element(_));
         if !whole && !set.inside.is_empty() {

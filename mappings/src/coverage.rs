@@ -1,6 +1,7 @@
 //! Which leaves of the source travel, which stay behind with a reason, and which nobody has thought of.
 
 use crate::graph::{Graph, TypeId};
+use crate::path::Scope;
 use crate::plan::{Check, Guard};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,6 +58,10 @@ enum State {
 }
 
 impl Touch {
+    pub(crate) fn ignored() -> Self {
+        Self { ignored: true, ..Self::default() }
+    }
+
     /// Applies `change` to what `keys` lead to, in every type that they allow.
     pub(crate) fn at(&mut self, keys: &[Key], change: &dyn Fn(&mut Self)) {
         let Some((key, rest)) = keys.split_first() else { return change(self) };
@@ -70,7 +75,6 @@ impl Touch {
 
     /// Says that a rule reads the elements here that satisfy `checks`.
     pub(crate) fn seen(&mut self, checks: &[Check]) {
-        self.entered = true;
         let filter: Vec<Check> = checks.iter().filter(|check| !matches!(check, Check::Type(_))).cloned().collect();
         if filter.is_empty() {
             self.unfiltered = true;
@@ -127,13 +131,13 @@ type Leaves = BTreeMap<String, State>;
 /// Walks the leaves of one window (or header) and says how many are accounted for and which are not.
 pub(crate) struct Walk<'a> {
     graph: &'a Graph<'a>,
-    show: &'a dyn Fn(&QName) -> String,
+    scope: &'a Scope,
     leaves: Leaves,
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(graph: &'a Graph<'a>, show: &'a dyn Fn(&QName) -> String) -> Self {
-        Self { graph, show, leaves: Leaves::new() }
+    pub(crate) fn new(graph: &'a Graph<'a>, scope: &'a Scope) -> Self {
+        Self { graph, scope, leaves: Leaves::new() }
     }
 
     /// Everything in an element of the declared type `id`.
@@ -145,7 +149,7 @@ impl<'a> Walk<'a> {
             }
             // What a type inherits is said once, at the type that declares it.
             let words = |owner: TypeId| match self.graph.type_name(owner) {
-                Some(name) if owner != id && self.graph.derives(owner, id) => format!("{path}[{}]", (self.show)(&name)),
+                Some(name) if owner != id && self.graph.derives(owner, id) => format!("{path}[{}]", self.scope.show(&name)),
                 _ => path.to_owned(),
             };
             self.content(actual, &touch.of_type(actual), &words);
@@ -160,8 +164,11 @@ impl<'a> Walk<'a> {
         }
         let (children, attributes) = (graph.children(id), graph.attributes(id));
         for attribute in &attributes {
-            let state = touch.attributes.get(&attribute.name).map_or(state_of(false, touch.ignored), |inner| state_of(inner.read, inner.ignored || touch.ignored));
-            let path = join(&words(graph.owner_of_attribute(id, &attribute.name)), &format!("@{}", (self.show)(&attribute.name)));
+            let state = touch
+                .attributes
+                .get(&attribute.name)
+                .map_or(state_of(false, touch.ignored), |inner| state_of(inner.read, inner.ignored || touch.ignored));
+            let path = join(&words(graph.owner_of_attribute(id, &attribute.name)), &format!("@{}", self.scope.show(&attribute.name)));
             self.leaf(path, state);
         }
         if graph.text_type(id).is_some() || (children.is_empty() && attributes.is_empty()) {
@@ -169,7 +176,7 @@ impl<'a> Walk<'a> {
             self.leaf(if path.is_empty() { ".".to_owned() } else { path }, state_of(touch.read, touch.ignored));
         }
         for child in &children {
-            let path = join(&words(graph.owner_of_child(id, &child.name)), &(self.show)(&child.name));
+            let path = join(&words(graph.owner_of_child(id, &child.name)), &self.scope.show(&child.name));
             match touch.children.get(&child.name) {
                 None if touch.ignored => self.leaf(path, State::Ignored),
                 None => self.leaf(path, State::Unaccounted),

@@ -92,8 +92,15 @@ impl Report {
         self.found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    /// The findings in the order of the document, errors before warnings.
+    /// The findings in the order of the document, errors before warnings. A rule that could not be read is one finding, not also
+    /// what its absence seems to leave undone.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        let unread = |diagnostic: &Diagnostic| diagnostic.code.starts_with("SM01") || diagnostic.code == "SM090";
+        let places: Vec<Place> = self.found.iter().filter(|diagnostic| unread(diagnostic)).map(|diagnostic| diagnostic.at.place).collect();
+        self.found.retain(|diagnostic| {
+            let follows = ["SM202", "SM300", "SM301"].contains(&diagnostic.code) || places.contains(&diagnostic.at.place);
+            places.is_empty() || unread(diagnostic) || !follows
+        });
         self.found.sort_by_key(|diagnostic| (diagnostic.severity == Severity::Warning, diagnostic.at.place));
         self.found.dedup();
         self.found
@@ -144,7 +151,8 @@ mod tests {
     #[test]
     fn a_slip_of_the_pen_is_recognised() {
         let names = ["Name", "IdNo", "Birth", "Sex"];
-        for (slip, expected) in [("Nane", Some("Name")), ("IdNr", Some("IdNo")), ("Brith", None), ("Weight", None), ("name", Some("Name"))] {
+        for (slip, expected) in [("Nane", Some("Name")), ("IdNr", Some("IdNo")), ("Brith", None), ("Weight", None), ("name", Some("Name"))]
+        {
             assert_eq!(meant(slip, names), expected, "{slip}");
         }
         assert_eq!(distance("kitten", "sitting"), 3);

@@ -148,7 +148,14 @@ pub(crate) fn read(root: &Element, report: &mut Report) -> Document {
     let mut document = Document {
         id: text(root, "id"),
         version: text(root, "version"),
-        source: Side { name: String::new(), schema: String::new(), root: QName::new("", ""), encoding: None, sha256: None, place: root.place() },
+        source: Side {
+            name: String::new(),
+            schema: String::new(),
+            root: QName::new("", ""),
+            encoding: None,
+            sha256: None,
+            place: root.place(),
+        },
         targets: Vec::new(),
         binds: Vec::new(),
         codes: Vec::new(),
@@ -309,7 +316,9 @@ impl Reader<'_> {
         let kind = match element.name().local() {
             "set" => RuleKind::Set(Box::new(self.set(element)?)),
             "in" => RuleKind::In { path: self.path(element, "path")?, select: self.path(element, "select"), rules: self.rules(element) },
-            "each" => RuleKind::Each { path: self.path(element, "path")?, select: self.path(element, "select")?, rules: self.rules(element) },
+            "each" => {
+                RuleKind::Each { path: self.path(element, "path")?, select: self.path(element, "select")?, rules: self.rules(element) }
+            }
             "choose" => self.choose(element),
             "case" => self.case(element)?,
             "ignore" => RuleKind::Ignore(self.path(element, "path")?),

@@ -103,7 +103,8 @@ fn function(name: &str, arguments: &[Argument]) -> Result<Function, String> {
         ("substring", [Argument::Number(start)]) if *start > 0 => Ok(Function::Substring(*start, None)),
         ("substring", [Argument::Number(start), Argument::Number(length)]) if *start > 0 => Ok(Function::Substring(*start, Some(*length))),
         ("replace", [Argument::Text(pattern), Argument::Text(with)]) => {
-            let regex = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build().map_err(|why| format!("pattern '{pattern}': {why}"))?;
+            let regex =
+                RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build().map_err(|why| format!("pattern '{pattern}': {why}"))?;
             Ok(Function::Replace(Box::new(regex), with.clone()))
         }
         ("concat", pieces) if !pieces.is_empty() => pieces
@@ -150,7 +151,9 @@ mod tests {
     fn check(via: &str, value: &str, expected: &str) {
         let named = BTreeMap::from([("plate".to_owned(), vec![Function::Trim, Function::Upper])]);
         let shown = match chain(via, &named) {
-            Ok(functions) => functions.iter().try_fold(value.to_owned(), |value, function| function.apply(&value)).unwrap_or("none".to_owned()),
+            Ok(functions) => {
+                functions.iter().try_fold(value.to_owned(), |value, function| function.apply(&value)).unwrap_or("none".to_owned())
+            }
             Err(Unusable::NotYet(what)) => format!("later: {what}"),
             Err(Unusable::Wrong(_)) => "wrong".to_owned(),
         };

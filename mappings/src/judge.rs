@@ -1,7 +1,7 @@
 //! Whether a value of one type can stand where another is asked for: always, sometimes, or never.
 
+use xsd::Primitive;
 use xsd::schema::{SimpleType, XSD_NAMESPACE};
-use xsd::value::Primitive;
 
 /// What is known of a value before it is read.
 #[derive(Debug)]
@@ -103,7 +103,9 @@ fn narrowed(source: Option<SimpleType<'_>>, target: SimpleType<'_>) -> Verdict {
     let longest = wants.max_length.or(wants.length);
     let known = has.and_then(|has| has.max_length.or(has.length).or_else(|| bounded_by_pattern(source?)));
     match (longest, known) {
-        (Some(most), Some(known)) if known > most => Verdict::Narrow(format!("the target takes {most} characters, the source has up to {known}")),
+        (Some(most), Some(known)) if known > most => {
+            Verdict::Narrow(format!("the target takes {most} characters, the source has up to {known}"))
+        }
         (Some(most), None) if source.is_none_or(texty) && most < SHORT => Verdict::Narrow(format!("the target takes {most} characters")),
         _ => Verdict::Fits,
     }

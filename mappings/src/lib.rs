@@ -1,19 +1,30 @@
 //! Mappings: how a sector's own documents become unified records, checked against both schemas before the first one does.
+//!
+//! The language is `xsd/mapping.xsd`; the sectors' mappings stand beside this engine, in `mappings/<sector>/`. An adapter needs
+//! [`Sector::load`], [`Resource::ask`] and [`Resource::answer`]; an integrator's tools need [`Mapping::check`].
 
+mod bind;
 mod compile;
 mod coverage;
 mod date;
 mod diagnostic;
 mod document;
+mod files;
 mod function;
 mod graph;
 mod identifier;
 mod judge;
+mod mapping;
 mod path;
 mod plan;
 mod run;
+mod sector;
 mod source;
 mod target;
 mod value;
 
+pub use coverage::Coverage;
 pub use diagnostic::{Diagnostic, Location, Severity};
+pub use mapping::{Checked, Mapping, Outcome, Unified};
+pub use run::Reject;
+pub use sector::{Answer, Resource, Sector, Unmappable};

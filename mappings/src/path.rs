@@ -196,7 +196,10 @@ mod tests {
             Ok(path) => path.steps.iter().map(|step| format!("{step:?}")).collect::<Vec<_>>().join(" "),
             Err(why) => format!("! {why}"),
         };
-        let shown = shown.replace("QName { namespace: \"urn:h\", local: ", "h(").replace("QName { namespace: \"\", local: ", "(").replace("\" }", "\")");
+        let shown = shown
+            .replace("QName { namespace: \"urn:h\", local: ", "h(")
+            .replace("QName { namespace: \"\", local: ", "(")
+            .replace("\" }", "\")");
         assert_eq!(shown, expected, "{text}");
     }
 

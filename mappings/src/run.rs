@@ -235,12 +235,13 @@ impl Run<'_> {
         if let Some(fault) = read.check.and_then(|scheme| scheme.fault(&value)) {
             return Err(self.reject("SM909", place, source, fault));
         }
-        let parsed = match &read.parse {
-            None => None,
-            Some(pattern) => Some(pattern.read(&value).ok_or_else(|| {
-                self.reject("SM908", place, source, "this is not a date of the calendar in the form that parse says")
-            })?),
-        };
+        let parsed =
+            match &read.parse {
+                None => None,
+                Some(pattern) => Some(pattern.read(&value).ok_or_else(|| {
+                    self.reject("SM908", place, source, "this is not a date of the calendar in the form that parse says")
+                })?),
+            };
         if parsed.is_some() || read.convert.is_some() {
             value = parsed
                 .or_else(|| Moment::read(&value))
@@ -253,7 +254,9 @@ impl Run<'_> {
             (None, Missing::Keep) => Ok(Some(value)),
             (None, Missing::Omit) => Ok(None),
             (None, Missing::Default(code)) => Ok(Some(code.clone())),
-            (None, Missing::Reject) => Err(self.reject("SM911", place, source, format!("code table '{}' does not have this value", codes.name))),
+            (None, Missing::Reject) => {
+                Err(self.reject("SM911", place, source, format!("code table '{}' does not have this value", codes.name)))
+            }
         }
     }
 
@@ -292,7 +295,12 @@ fn elements<'a>(select: &Select, focus: &Focus<'a>) -> Vec<Focus<'a>> {
         let mut next = Vec::new();
         for parent in &found {
             let all = children(parent, &step.name);
-            next.extend(all.into_iter().enumerate().filter(|(at, child)| step.checks.iter().all(|check| passes(check, *at, child))).map(|(_, child)| child));
+            next.extend(
+                all.into_iter()
+                    .enumerate()
+                    .filter(|(at, child)| step.checks.iter().all(|check| passes(check, *at, child)))
+                    .map(|(_, child)| child),
+            );
         }
         found = next;
     }
@@ -323,7 +331,8 @@ fn passes(check: &Check, at: usize, focus: &Focus<'_>) -> bool {
 fn has_type(check: &TypeCheck, focus: &Focus<'_>) -> bool {
     let Some(name) = focus.last().and_then(|element| element.attribute(XSI, "type")) else { return check.declared };
     let (prefix, local) = name.trim().split_once(':').unwrap_or(("", name.trim()));
-    let declared = |element: &&Element| element.namespaces().iter().rev().find(|(bound, _)| **bound == *prefix).map(|(_, to)| Arc::clone(to));
+    let declared =
+        |element: &&Element| element.namespaces().iter().rev().find(|(bound, _)| **bound == *prefix).map(|(_, to)| Arc::clone(to));
     let namespace = focus.iter().rev().find_map(|element| declared(element)).unwrap_or_else(|| "".into());
     check.named.iter().any(|named| named.is(&namespace, local))
 }

@@ -95,7 +95,8 @@ impl Source<'_> {
                     self.element(&mut walk, (name, tests), path, place, report)?;
                     let found = walk.nodes.last()?;
                     if let Some(window) = header.as_ref().filter(|window| at == 0 && found.rank >= window.rank) {
-                        let text = format!("'{path}' does not stand before '{}' in the document, so it is not known yet", self.show(&window.name));
+                        let text =
+                            format!("'{path}' does not stand before '{}' in the document, so it is not known yet", self.show(&window.name));
                         report.error("SM401", place, text).helped("read it in <m:once at=\"end\">");
                     }
                 }
@@ -180,7 +181,12 @@ impl Source<'_> {
             return None;
         };
         if !self.graph.derives(id, node.type_id) {
-            let text = format!("'{}' is not derived from {}, the type of '{}'", self.show(name), self.show_type(node.type_id), self.show(&node.name));
+            let text = format!(
+                "'{}' is not derived from {}, the type of '{}'",
+                self.show(name),
+                self.show_type(node.type_id),
+                self.show(&node.name)
+            );
             report.error("SM132", place, text).declared_at(node.declared.clone());
             return None;
         }
@@ -196,7 +202,8 @@ impl Source<'_> {
         let locals: Vec<&str> = children.iter().map(|child| child.name.local()).collect();
         let found = if children.is_empty() { "no children".to_owned() } else { format!("children: {}", locals.join(", ")) };
         let text = format!("source has no element '{}' at '{path}' ({found})", scope.show(name));
-        let likely = meant(name.local(), locals.iter().copied()).and_then(|local| children.iter().find(|child| child.name.local() == local));
+        let likely =
+            meant(name.local(), locals.iter().copied()).and_then(|local| children.iter().find(|child| child.name.local() == local));
         let holder = graph.concrete(parent.type_id).into_iter().find(|id| graph.children(*id).iter().any(|child| child.name == *name));
         let diagnostic = report.error("SM100", place, text).declared_at(parent.declared.clone());
         if let Some(child) = likely {
@@ -226,7 +233,14 @@ impl Source<'_> {
         touch.child(name)
     }
 
-    fn attribute(&mut self, walk: &mut Walk, name: &QName, path: &Path, place: Place, report: &mut Report) -> Option<(QName, TypeId, Option<Location>)> {
+    fn attribute(
+        &mut self,
+        walk: &mut Walk,
+        name: &QName,
+        path: &Path,
+        place: Place,
+        report: &mut Report,
+    ) -> Option<(QName, TypeId, Option<Location>)> {
         let node = walk.nodes.last()?;
         let attributes = self.graph.attributes(node.type_id);
         if let Some(found) = attributes.iter().find(|attribute| attribute.name == *name) {
@@ -239,7 +253,8 @@ impl Source<'_> {
         if let Some(likely) = meant(name.local(), locals.iter().copied()) {
             diagnostic.helped(format!("did you mean '@{likely}'?"));
         }
-        let likely = closest(name.local(), locals).and_then(|(local, _)| attributes.iter().find(|attribute| attribute.name.local() == local));
+        let likely =
+            closest(name.local(), locals).and_then(|(local, _)| attributes.iter().find(|attribute| attribute.name.local() == local));
         if let Some(likely) = likely {
             let keys: Vec<Key> = node.keys.iter().cloned().chain([Key::Attribute(likely.name.clone())]).collect();
             self.touch.at(&keys, &|touch| touch.read = true);

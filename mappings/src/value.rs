@@ -12,10 +12,10 @@ use crate::plan::{self, CodeTable, Select};
 use crate::source::{End, Nodes};
 use crate::target::{Aim, Target, Times};
 use std::sync::Arc;
+use xsd::Primitive;
 use xsd::schema::SimpleType;
 use xsd::simple::WhiteSpace;
 use xsd::tree::Place;
-use xsd::value::Primitive;
 
 /// One place a value is read from.
 struct From<'s> {
@@ -188,7 +188,8 @@ impl<'a> Compiler<'a> {
     fn table_covers(&mut self, set: &Set, from: &From<'_>, table: &CodeTable, place: Place) {
         let Some(values) = from.simple.enumeration().filter(|_| table.missing == Missing::Reject) else { return };
         let after = |value: &str| set.via.iter().try_fold(value.to_owned(), |value, function| function.apply(&value));
-        let missing: Vec<&str> = values.into_iter().filter(|value| after(value).is_none_or(|value| !table.to.contains_key(&value))).collect();
+        let missing: Vec<&str> =
+            values.into_iter().filter(|value| after(value).is_none_or(|value| !table.to.contains_key(&value))).collect();
         if !missing.is_empty() {
             let of = self.type_words(from.simple);
             let text = format!("code table '{}' misses source values {} (enumeration of {of})", table.name, list(&missing));
@@ -244,7 +245,9 @@ fn produced<'s>(set: &Set, source: SimpleType<'s>) -> Produced<'s> {
 fn mend(set: &Set, source: SimpleType<'_>, wanted: SimpleType<'_>) -> Option<String> {
     let dated = matches!(wanted.primitive(), Some(Primitive::Date | Primitive::DateTime));
     match source.primitive() {
-        Some(Primitive::DateTime) if wanted.primitive() == Some(Primitive::Date) => Some("add as=\"date\" zone=\"+08:00\", or the zone of the source".to_owned()),
+        Some(Primitive::DateTime) if wanted.primitive() == Some(Primitive::Date) => {
+            Some("add as=\"date\" zone=\"+08:00\", or the zone of the source".to_owned())
+        }
         _ if dated && texty(source) && set.parse.is_none() => Some("add parse=\"yyyyMMdd\", or the pattern that the source has".to_owned()),
         _ if wanted.enumeration().is_some() => Some("add codes=\"…\" and a code table".to_owned()),
         _ => None,
