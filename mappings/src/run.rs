@@ -333,7 +333,7 @@ fn has_type(check: &TypeCheck, focus: &Focus<'_>) -> bool {
     let (prefix, local) = name.trim().split_once(':').unwrap_or(("", name.trim()));
     let declared =
         |element: &&Element| element.namespaces().iter().rev().find(|(bound, _)| **bound == *prefix).map(|(_, to)| Arc::clone(to));
-    let namespace = focus.iter().rev().find_map(|element| declared(element)).unwrap_or_else(|| "".into());
+    let namespace = focus.iter().rev().find_map(declared).unwrap_or_else(|| "".into());
     check.named.iter().any(|named| named.is(&namespace, local))
 }
 

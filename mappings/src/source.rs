@@ -127,7 +127,7 @@ impl Source<'_> {
         let mut node = Node {
             type_id: child.type_id,
             nillable: child.nillable,
-            keys: parent.keys.iter().cloned().chain([Key::Child(name.clone())]).collect(),
+            keys: with(&parent.keys, Key::Child(name.clone())),
             declared: child.declared.clone(),
             rank: child.rank,
             name: name.clone(),
@@ -138,13 +138,13 @@ impl Source<'_> {
         for test in tests {
             checks.push(self.test(test, &mut node, path, place, report)?);
         }
-        self.touch.at(&parent.keys.iter().cloned().chain([Key::Child(name.clone())]).collect::<Vec<_>>(), &|touch| touch.seen(&checks));
+        self.touch.at(&with(&parent.keys, Key::Child(name.clone())), &|touch| touch.seen(&checks));
         walk.down.push(Down { name: name.clone(), checks });
         walk.nodes.push(node);
         Some(())
     }
 
-    fn test(&self, test: &Test, node: &mut Node, path: &Path, place: Place, report: &mut Report) -> Option<Check> {
+    fn test(&mut self, test: &Test, node: &mut Node, path: &Path, place: Place, report: &mut Report) -> Option<Check> {
         match test {
             Test::Position(position) => Some(Check::Position(*position)),
             Test::Attribute(name, value) => {
@@ -153,6 +153,7 @@ impl Source<'_> {
                     report.error("SM101", place, text).declared_at(node.declared.clone());
                     return None;
                 }
+                self.touch.at(&with(&node.keys, Key::Attribute(name.clone())), &|touch| touch.read = true);
                 Some(Check::Attribute(name.clone(), value.clone()))
             }
             Test::Child(name, value) => {
@@ -161,6 +162,7 @@ impl Source<'_> {
                     report.error("SM100", place, text).declared_at(node.declared.clone());
                     return None;
                 }
+                self.touch.at(&with(&node.keys, Key::Child(name.clone())), &|touch| touch.read = true);
                 Some(Check::Child(name.clone(), value.clone()))
             }
             Test::Type(name) => {
@@ -218,7 +220,7 @@ impl Source<'_> {
         if let Some((local, _)) = closest(name.local(), untouched)
             && let Some(child) = children.iter().find(|child| child.name.local() == local)
         {
-            let keys: Vec<Key> = parent.keys.iter().cloned().chain([Key::Child(child.name.clone())]).collect();
+            let keys = with(&parent.keys, Key::Child(child.name.clone()));
             self.touch.at(&keys, &|touch| touch.read = true);
         }
     }
@@ -256,9 +258,13 @@ impl Source<'_> {
         let likely =
             closest(name.local(), locals).and_then(|(local, _)| attributes.iter().find(|attribute| attribute.name.local() == local));
         if let Some(likely) = likely {
-            let keys: Vec<Key> = node.keys.iter().cloned().chain([Key::Attribute(likely.name.clone())]).collect();
+            let keys = with(&node.keys, Key::Attribute(likely.name.clone()));
             self.touch.at(&keys, &|touch| touch.read = true);
         }
         None
     }
+}
+
+fn with(keys: &[Key], last: Key) -> Vec<Key> {
+    keys.iter().cloned().chain([last]).collect()
 }

@@ -48,7 +48,7 @@ impl<'a> Compiler<'a> {
         if let (Some(default), Some(aim)) = (&set.default, aim) {
             self.constant_for(default, place, target, aim);
         }
-        let sure = |from: &From<'_>| !from.optional && !(from.nillable && set.nil == Some(Absent::Omit));
+        let sure = |from: &From<'_>| !(from.optional || from.nillable && set.nil == Some(Absent::Omit));
         let kept = set.empty != Some(Absent::Omit) && codes.as_ref().is_none_or(|codes| codes.missing != Missing::Omit);
         let times = if set.default.is_some() || kept && found.iter().any(sure) { Times::ONCE } else { Times::PERHAPS };
         let read = plan::Read {
