@@ -1,11 +1,12 @@
-//! The contracts of the house and the schemas they import, as they stand in the program.
+//! The contracts of the house and their messages, as they stand in the program.
 
 use crate::contract::{Contract, Defect};
+use xsd::schema::Schemas;
 
 /// The services, by the name that stands in their path `/ws/NAME`.
 pub const SERVICES: [&str; 5] = ["directory", "trading", "authority", "registry", "audit"];
 
-const DOCUMENTS: [(&str, &[u8]); 19] = [
+const DOCUMENTS: [(&str, &[u8]); 12] = [
     ("audit.wsdl", include_bytes!("../audit.wsdl")),
     ("authority.wsdl", include_bytes!("../authority.wsdl")),
     ("directory.wsdl", include_bytes!("../directory.wsdl")),
@@ -18,13 +19,6 @@ const DOCUMENTS: [(&str, &[u8]); 19] = [
     ("trading-messages.xsd", include_bytes!("../trading-messages.xsd")),
     ("fault.xsd", include_bytes!("../fault.xsd")),
     ("receipt.xsd", include_bytes!("../receipt.xsd")),
-    ("common.xsd", include_bytes!("../../xsd/common.xsd")),
-    ("business.xsd", include_bytes!("../../xsd/business.xsd")),
-    ("metadata.xsd", include_bytes!("../../xsd/metadata.xsd")),
-    ("directory.xsd", include_bytes!("../../xsd/directory.xsd")),
-    ("trading.xsd", include_bytes!("../../xsd/trading.xsd")),
-    ("authority.xsd", include_bytes!("../../xsd/authority.xsd")),
-    ("ledger.xsd", include_bytes!("../../xsd/ledger.xsd")),
 ];
 
 fn document(name: &str) -> Option<&'static [u8]> {
@@ -34,7 +28,18 @@ fn document(name: &str) -> Option<&'static [u8]> {
 /// A schema that a contract of the house imports, by its schemaLocation.
 #[must_use]
 pub fn schema(location: &str) -> Option<&'static [u8]> {
-    document(location).filter(|_| location.ends_with(".xsd"))
+    document(location).filter(|_| location.ends_with(".xsd")).or_else(|| xsd::unified::document(location))
+}
+
+/// The unified schemas and the messages of all services as one graph: what a request or reply is validated against.
+///
+/// # Errors
+/// Their defects: a test keeps them free of any.
+pub fn schemas() -> Result<Schemas, Vec<xsd::load::Defect>> {
+    let messages = DOCUMENTS.iter().filter(|(name, _)| name.ends_with(".xsd")).copied();
+    let unified = xsd::unified::names().filter_map(|name| xsd::unified::document(name).map(|octets| (name, octets)));
+    let documents: Vec<(&str, &[u8])> = messages.chain(unified).collect();
+    Schemas::load(&documents, &|location, _| schema(location).map(<[u8]>::to_vec))
 }
 
 /// Reads the contract of a service of [`SERVICES`].

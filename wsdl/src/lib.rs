@@ -7,7 +7,7 @@ mod read;
 mod serve;
 
 pub use contract::{Contract, Defect, DetailElement, Operation, Port, Service, SoapVersion};
-pub use embedded::{SERVICES, contract, schema};
+pub use embedded::{SERVICES, contract, schema, schemas};
 
 /// Namespace of WSDL 1.1.
 pub const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";

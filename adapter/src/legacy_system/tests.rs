@@ -143,3 +143,24 @@ async fn health_and_civil_answer_as_their_contracts_say() {
     let (_, _, fault) = ask("civil", "/household", SOAP12, Element::new("", QName::new("", "Other")), "UTF-8").await;
     assert_eq!(leaf(&fault, &["Code", "Value"]), "soap:Sender");
 }
+
+#[test]
+fn records_are_valid_against_the_schemas_of_their_systems() {
+    let bare = |name: &str| Element::new("", QName::new("", name));
+    let (v, h, r) = (transport::NAMESPACE, health::NAMESPACE, civil::NAMESPACE);
+    let registry = Element::new("r", QName::new(r, "Registry"));
+    let (dept, hospital, code) = ("1131000000242409XN", "123100004250061330", "1131000000242427XK");
+    let vehicles = Element::new("v", QName::new(v, "VehRegs")).with("dept", dept).with("cxsj", "2026-11-21T10:00:00");
+    let cases = [
+        ("transport", "vehicle.xsd", vehicles.child(bare("zs").text("1000"))),
+        ("health", "visit.xsd", Element::new("h", QName::new(h, "VisitReport")).declare("h", h).leaf("Hospital", hospital)),
+        ("civil", "household.xsd", Element::new("r", QName::new(r, "HouseholdReply")).child(registry.leaf("Code", code).leaf("Name", "x"))),
+    ];
+    for (sector, file, mut report) in cases {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mappings").join(sector).join(file);
+        let schema = std::fs::read(path).unwrap();
+        let schemas = xsd::schema::Schemas::load(&[(file, &schema)], &|_, _| None).unwrap();
+        records(sector, 7, 1000).unwrap().into_iter().for_each(|record| report.push(record));
+        assert_eq!(schemas.validate(report).err().map(|invalid| invalid.to_string()), None, "{sector}");
+    }
+}

@@ -9,7 +9,9 @@ use super::registry::*;
 use super::trading::*;
 use super::*;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use xsd::read::Limits;
+use xsd::schema::Schemas;
 
 /// The text as a document in canonical form, with the house's prefixes declared on its root.
 fn tree(text: &str) -> Element {
@@ -27,15 +29,23 @@ fn canon(text: &str) -> Vec<u8> {
     canonical(&tree(text), &[], &[])
 }
 
-/// Reads `text` as a `T` and writes it back: the same octets, or the error says why not.
+/// What the schemas say against the text.
+fn invalid(text: &str) -> Option<String> {
+    static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| wsdl::schemas().expect("schemas without defects"));
+    SCHEMAS.validate(tree(text)).err().map(|invalid| invalid.to_string())
+}
+
+/// Reads the valid `text` as a `T` and writes it back: the same octets, or the error says why not.
 fn check<T: Document>(text: &str) {
     let octets = canon(text);
+    assert_eq!(invalid(text), None, "{text}");
     let document = T::read(&octets).unwrap_or_else(|error| panic!("{error}\n{}", String::from_utf8_lossy(&octets)));
     assert_eq!(String::from_utf8(document.octets()).unwrap(), String::from_utf8(octets).unwrap());
     assert_eq!(document.element().name(), &T::name());
 }
 
 fn refuse<T: Document + fmt::Debug>(text: &str) -> Unreadable {
+    assert!(invalid(text).is_some() || text.contains("Index>01") || text.contains("Status> <"), "the schemas refuse it too: {text}");
     T::read(&canon(text)).expect_err(text)
 }
 
