@@ -40,6 +40,9 @@ struct Edge {
     target: usize,
     keep: usize,
     bump: bool,
+    /// The particles around that are not left by the step, and whether the innermost of them is repeated.
+    level: usize,
+    repeat: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -87,7 +90,7 @@ impl Model {
     /// # Errors
     /// The model has too many edges.
     pub(crate) fn new(particle: &Particle, names: &dyn Fn(ElementId) -> Vec<(QName, ElementId)>) -> Result<Self, &'static str> {
-        let mut build = Build { positions: Vec::new(), chain: Vec::new(), edges: 0, names };
+        let mut build = Build { positions: Vec::new(), level: 0, chain: Vec::new(), count: 0, names };
         if let (Term::All(members), 1..) = (&particle.term, particle.max.unwrap_or(1)) {
             for member in members.iter().filter(|member| member.max != Some(0)) {
                 build.leaf(member);
@@ -106,7 +109,8 @@ impl Model {
             position.edges.sort_unstable();
             position.edges.dedup();
         }
-        let mut start: Vec<Edge> = fragment.first.iter().map(|target| Edge { target: *target, keep: 0, bump: false }).collect();
+        let mut start: Vec<Edge> =
+            fragment.first.iter().map(|target| Edge { target: *target, keep: 0, bump: false, level: 0, repeat: false }).collect();
         start.sort_unstable();
         Ok(Self { positions, start, nullable: fragment.nullable, all: false })
     }
@@ -230,12 +234,8 @@ impl Model {
         }
         let mut order = Vec::with_capacity(names.len());
         let mut cursor = self.start();
-        while order.len() < names.len() {
-            let Some(at) = self.next_waiting(&cursor, &mut waiting) else { break };
+        while let Some(at) = self.next_waiting(&mut cursor, &mut waiting) {
             order.push(at);
-            if let Some(name) = names.get(at) {
-                self.step(&mut cursor, name);
-            }
         }
         let mut rest: Vec<usize> = waiting.into_values().flatten().collect();
         rest.sort_unstable();
@@ -243,34 +243,41 @@ impl Model {
         order
     }
 
-    fn next_waiting(&self, cursor: &Cursor, waiting: &mut BTreeMap<&QName, VecDeque<usize>>) -> Option<usize> {
-        let mut targets: Vec<usize> = match self.all {
-            true => cursor.seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(at, _)| at).collect(),
-            false => self.enabled(cursor).map(|(edge, _)| edge.target).collect(),
-        };
-        targets.sort_unstable();
-        let leaves = targets.into_iter().filter_map(|at| self.positions.get(at)).map(|position| &position.leaf);
-        for leaf in leaves {
-            let found = match leaf {
-                Leaf::Element(names) => names.iter().find_map(|(name, _)| waiting.get_mut(name)?.pop_front()),
-                Leaf::Any(_) => {
-                    let foreign =
-                        waiting.iter().filter(|(name, queue)| !queue.is_empty() && leaf.matches(name) && self.find(name).is_none());
-                    let name = foreign.min_by_key(|(_, queue)| queue.front().copied()).map(|(name, _)| *name);
-                    name.and_then(|name| waiting.get_mut(name)?.pop_front())
-                }
-            };
-            if found.is_some() {
-                return found;
-            }
+    /// Takes the first waiting child that may stand next: what is inside a particle is finished before the particle is repeated,
+    /// and it is repeated before it is left.
+    fn next_waiting(&self, cursor: &mut Cursor, waiting: &mut BTreeMap<&QName, VecDeque<usize>>) -> Option<usize> {
+        if self.all {
+            let free = |at: &usize| cursor.seen.get(*at) == Some(&false);
+            let (at, found) = (0..self.positions.len()).filter(free).find_map(|at| Some((at, self.take(at, waiting)?)))?;
+            *cursor.seen.get_mut(at)? = true;
+            return Some(found);
         }
-        None
+        let mut ways: Vec<(Edge, &[u32])> = self.enabled(cursor).collect();
+        ways.sort_unstable_by_key(|(edge, _)| (usize::MAX - edge.level, edge.repeat, edge.target));
+        let (found, place) = ways
+            .into_iter()
+            .find_map(|(edge, counts)| Some((self.take(edge.target, waiting)?, (edge.target, self.advance(edge, counts)))))?;
+        cursor.places = vec![place];
+        cursor.started = true;
+        Some(found)
+    }
+
+    /// The first of the waiting children that the particle at a position takes.
+    fn take(&self, at: usize, waiting: &mut BTreeMap<&QName, VecDeque<usize>>) -> Option<usize> {
+        let leaf = &self.positions.get(at)?.leaf;
+        if let Leaf::Element(names) = leaf {
+            return names.iter().find_map(|(name, _)| waiting.get_mut(name)?.pop_front());
+        }
+        let foreign = waiting.iter().filter(|(name, queue)| !queue.is_empty() && leaf.matches(name) && self.find(name).is_none());
+        let name = foreign.min_by_key(|(_, queue)| queue.front().copied()).map(|(name, _)| *name)?;
+        waiting.get_mut(name)?.pop_front()
     }
 
     /// Part 1 §3.8.6 (cos-nonambig): the first child name that two particles compete for.
     pub(crate) fn ambiguity(&self) -> Option<Ambiguity> {
         if self.all {
-            let all: Vec<Edge> = (0..self.positions.len()).map(|target| Edge { target, keep: 0, bump: false }).collect();
+            let all: Vec<Edge> =
+                (0..self.positions.len()).map(|target| Edge { target, keep: 0, bump: false, level: 0, repeat: false }).collect();
             return self.conflict(&[], &all);
         }
         self.conflict(&[], &self.start)
@@ -288,13 +295,12 @@ impl Model {
             let rival = |other: &Edge| other.target != edge.target && !exclusive(counters, *edge, *other);
             match &self.positions.get(edge.target)?.leaf {
                 Leaf::Element(names) => {
-                    for (name, _) in names {
-                        let others = named.entry(name).or_default();
-                        if let Some(other) = others.iter().find(|other| rival(other)) {
-                            return report(name.to_string(), *other, *edge);
-                        }
-                        others.push(*edge);
+                    let clash =
+                        names.iter().find_map(|(name, _)| named.get(name)?.iter().find(|other| rival(other)).map(|other| (name, *other)));
+                    if let Some((name, other)) = clash {
+                        return report(name.to_string(), other, *edge);
                     }
+                    names.iter().for_each(|(name, _)| named.entry(name).or_default().push(*edge));
                 }
                 Leaf::Any(wildcard) => {
                     if let Some((other, _)) = wild.iter().find(|(other, listed)| rival(other) && overlap(wildcard, listed)) {
@@ -345,13 +351,15 @@ fn overlap(left: &Wildcard, right: &Wildcard) -> bool {
 }
 
 /// Edges that a model may have: beyond this it would cost too much memory.
-const EDGES_MAX: usize = 2_000_000;
+const EDGES_MAX: usize = 1_000_000;
 const TOO_LARGE: &str = "the content model is too large";
 
 struct Build<'b> {
     positions: Vec<Position>,
+    /// How many particles are around, and those of them that are counted.
+    level: usize,
     chain: Vec<Counter>,
-    edges: usize,
+    count: usize,
     names: &'b dyn Fn(ElementId) -> Vec<(QName, ElementId)>,
 }
 
@@ -373,7 +381,9 @@ impl Build<'_> {
             self.chain.push(Counter { min: particle.min, max: particle.max });
         }
         let before = self.positions.len();
+        self.level += 1;
         let mut fragment = self.term(particle)?;
+        self.level -= 1;
         self.chain.truncate(depth);
         if counted && fragment.nullable {
             // Empty repetitions make up any least count.
@@ -381,9 +391,9 @@ impl Build<'_> {
             inside.for_each(|counter| counter.min = 0);
         }
         if counted {
-            self.connect(&fragment.last, &fragment.first, depth + 1, true)?;
+            self.repeat(&fragment, depth + 1, true)?;
         } else if particle.max.is_none() {
-            self.connect(&fragment.last, &fragment.first, depth, false)?;
+            self.repeat(&fragment, depth, false)?;
         }
         fragment.nullable |= particle.min == 0;
         Ok(fragment)
@@ -410,7 +420,8 @@ impl Build<'_> {
                 for particle in particles {
                     let part = self.particle(particle)?;
                     let depth = self.chain.len();
-                    self.connect(&whole.last, &part.first, depth, false)?;
+                    let edge = Edge { target: 0, keep: depth, bump: false, level: self.level, repeat: false };
+                    self.edges(&whole.last, &part.first, edge)?;
                     if whole.nullable {
                         whole.first.extend(&part.first);
                     }
@@ -443,14 +454,20 @@ impl Build<'_> {
         self.positions.len() - 1
     }
 
-    fn connect(&mut self, from: &[usize], to: &[usize], keep: usize, bump: bool) -> Result<(), &'static str> {
-        self.edges = self.edges.saturating_add(from.len().saturating_mul(to.len()));
-        if self.edges > EDGES_MAX {
+    /// Repeats the particle that has just been read.
+    fn repeat(&mut self, fragment: &Fragment, keep: usize, bump: bool) -> Result<(), &'static str> {
+        let level = self.level + 1;
+        self.edges(&fragment.last, &fragment.first, Edge { target: 0, keep, bump, level, repeat: true })
+    }
+
+    fn edges(&mut self, from: &[usize], to: &[usize], edge: Edge) -> Result<(), &'static str> {
+        self.count = self.count.saturating_add(from.len().saturating_mul(to.len()));
+        if self.count > EDGES_MAX {
             return Err(TOO_LARGE);
         }
         for at in from {
             if let Some(position) = self.positions.get_mut(*at) {
-                position.edges.extend(to.iter().map(|target| Edge { target: *target, keep, bump }));
+                position.edges.extend(to.iter().map(|target| Edge { target: *target, ..edge }));
             }
         }
         Ok(())

@@ -16,6 +16,8 @@ pub mod tree;
 pub mod unified;
 pub mod validate;
 mod value;
+mod verdict;
+mod view;
 pub mod write;
 
 pub use pattern::Pattern;

@@ -1,4 +1,4 @@
-//! The validator: a push machine over start tags, text and end tags, driven by a tree or by the reader, that makes [`Valid`].
+//! The validator: a push machine over start tags, text and end tags, driven by a tree or by the reader.
 
 use crate::automaton::{Cursor, Model, Target};
 use crate::chars;
@@ -10,106 +10,11 @@ use crate::schema::{
 };
 use crate::scope::Scope;
 use crate::simple::{Identity, Simple, Variety, words};
-use crate::tree::{Attribute, Element, Node, Place, QName};
+use crate::tree::{Attribute, Element, Place, QName};
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
-/// A document that is valid against the schemas that made it. Defaults are not inserted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Valid(Element);
-
-impl Valid {
-    /// The document.
-    #[must_use]
-    pub fn element(&self) -> &Element {
-        &self.0
-    }
-
-    /// The document, which may now be changed and is valid no more.
-    #[must_use]
-    pub fn into_element(self) -> Element {
-        self.0
-    }
-}
-
-/// One violation of a schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The validation rule of XML Schema, as `cvc-complex-type.2.4.a`.
-    pub rule: &'static str,
-    /// Where the element starts.
-    pub place: Place,
-    /// The way to it, as `/h:VisitReport/h:Visit[2]/h:Fee`; `[n]` from the second of a name on.
-    pub path: String,
-    /// What is wrong, in one sentence. It may quote a value: keep it out of ledgers and logs.
-    pub what: String,
-    /// What may help.
-    pub help: Option<String>,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} at {}: {}", self.place, self.rule, self.path, self.what)?;
-        match &self.help {
-            Some(help) => write!(f, " ({help})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why a document is not valid: at least one violation, at most [`VIOLATIONS_MAX`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// In document order.
-    pub violations: Vec<Violation>,
-}
-
-/// Violations that [`Schemas::validate`] looks for before it stops.
-pub const VIOLATIONS_MAX: usize = 20;
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.violations.as_slice() {
-            [] => f.write_str("not valid"),
-            [only] => write!(f, "{only}"),
-            [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
-        }
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-impl Schemas {
-    /// Validates a document whose root is a global element: the only maker of [`Valid`].
-    ///
-    /// # Errors
-    /// The violations.
-    pub fn validate(&self, element: Element) -> Result<Valid, Invalid> {
-        let violations = self.validate_all(&element, VIOLATIONS_MAX);
-        if violations.is_empty() { Ok(Valid(element)) } else { Err(Invalid { violations }) }
-    }
-
-    /// The first `max` violations of a document, in document order; none if it is valid.
-    #[must_use]
-    pub fn validate_all(&self, element: &Element, max: usize) -> Vec<Violation> {
-        let mut validator = Validator::new(self, max);
-        walk(&mut validator, element);
-        validator.finish()
-    }
-}
-
-fn walk(validator: &mut Validator<'_>, element: &Element) {
-    validator.start(element);
-    for node in element.children() {
-        match node {
-            Node::Element(child) => walk(validator, child),
-            Node::Text(text) => validator.text(text),
-            Node::Comment | Node::Instruction { .. } => {}
-        }
-    }
-    validator.end();
-}
+pub use crate::verdict::{Invalid, VIOLATIONS_MAX, Valid, Violation};
 
 /// The machine. Feed it one document's start tags, texts and end tags in order.
 pub struct Validator<'s> {
@@ -155,6 +60,9 @@ enum Expect<'s> {
 
 /// Names of children that are counted for paths.
 const COUNTED_NAMES_MAX: usize = 32;
+
+/// Names that a message lists.
+const LISTED_MAX: usize = 12;
 
 /// What a start tag is checked against.
 enum Against<'s> {
@@ -322,7 +230,6 @@ impl<'s> Validator<'s> {
     }
 
     fn unexpected(&self, shown: &str, name: &QName, expected: &[QName], open: bool) -> (&'static str, String, Option<String>) {
-        const LISTED_MAX: usize = 12;
         if expected.is_empty() && !open {
             return ("cvc-complex-type.2.4.d", format!("{shown} cannot stand here, where nothing may follow"), None);
         }
@@ -583,31 +490,26 @@ impl<'s> Validator<'s> {
 
     /// Takes an end tag.
     pub fn end(&mut self) {
-        if let Some(frame) = self.frames.last_mut() {
+        if let Some(frame) = self.frames.last_mut().filter(|frame| !frame.nil) {
             let text = std::mem::take(&mut frame.text);
-            let (noun, nil) = (frame.element, frame.nil);
+            let noun = frame.element;
             match &frame.content {
-                Expect::Simple(simple) if !nil => {
+                Expect::Simple(simple) => {
                     let simple: &'s Simple = simple;
                     self.content(simple, noun, &text);
                 }
-                Expect::Elements { model, cursor, broken: false, .. } if !nil => {
-                    if model.accepts(cursor) {
-                        let fixed = noun.and_then(|noun| noun.fixed.as_deref());
-                        if fixed.is_some_and(|fixed| fixed != text && !text.is_empty()) {
-                            self.report(
-                                "cvc-elt.5.2.2.2.1",
-                                format!("the text is not the fixed one, '{}'", fixed.unwrap_or_default()),
-                                None,
-                            );
-                        }
-                    } else {
-                        let expected: Vec<QName> = model.expected(cursor).into_iter().cloned().collect();
-                        let list: Vec<String> = expected.iter().take(12).map(|name| self.shown(name)).collect();
-                        self.report("cvc-complex-type.2.4.b", format!("the content is not complete; expected: {}", list.join(", ")), None);
+                Expect::Elements { model, cursor, broken: false, .. } if !model.accepts(cursor) => {
+                    let expected: Vec<QName> = model.expected(cursor).into_iter().cloned().collect();
+                    let list: Vec<String> = expected.iter().take(LISTED_MAX).map(|name| self.shown(name)).collect();
+                    self.report("cvc-complex-type.2.4.b", format!("the content is not complete; expected: {}", list.join(", ")), None);
+                }
+                Expect::Elements { .. } => {
+                    let fixed = noun.and_then(|noun| noun.fixed.as_deref()).filter(|fixed| *fixed != text && !text.is_empty());
+                    if let Some(fixed) = fixed {
+                        self.report("cvc-elt.5.2.2.2.1", format!("the text is not the fixed one, '{fixed}'"), None);
                     }
                 }
-                _ => {}
+                Expect::Skip | Expect::Lax | Expect::Empty => {}
             }
         }
         self.frames.pop();

@@ -1,6 +1,8 @@
 //! The one writer of markup: Exclusive XML Canonicalization 1.0 without comments, and the same with declarations kept.
 
-use crate::tree::{Attribute, Element, Node};
+use crate::decode::{Charset, encode};
+use crate::read::{Malformed, Rule};
+use crate::tree::{Attribute, Element, Node, Place};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,6 +30,18 @@ pub fn document(element: &Element) -> Vec<u8> {
     let mut writer = Writer { octets: Vec::with_capacity(1024), inclusive: &[], declared: true };
     writer.element(element, &BTreeMap::new(), &BTreeMap::new());
     writer.octets
+}
+
+/// The octets of a document in another encoding, with the XML declaration that names it: for systems that want theirs.
+///
+/// # Errors
+/// The encoding is unknown, or a name holds a character that it lacks.
+pub fn encoded(element: &Element, encoding: &str) -> Result<Vec<u8>, Malformed> {
+    let refused = |what: String| Malformed { rule: Rule::Encoding, place: Place::default(), what };
+    let known = Charset::named(encoding).ok_or_else(|| refused("the encoding is not written here".to_owned()))?;
+    let content = String::from_utf8(document(element)).map_err(|error| refused(error.to_string()))?;
+    let declaration = ["<?xml version=\"1.0\" encoding=\"", encoding.trim(), "\"?>\n", &content].concat();
+    encode(&declaration, known)
 }
 
 struct Writer<'a> {

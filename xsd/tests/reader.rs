@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use xsd::decode::{Charset, encode};
 use xsd::read::{Limits, Rule, read};
 use xsd::tree::{Element, Node};
-use xsd::write::document;
+use xsd::write::{document, encoded};
 
 /// A document as `{namespace}name` with attributes, content and comments, so that one line shows all that was read.
 fn infoset(element: &Element) -> String {
@@ -259,4 +259,9 @@ fn what_is_read_is_written_and_read_again() {
         let root = read(text.as_bytes(), None, &Limits::default()).unwrap();
         assert_eq!(String::from_utf8(document(&root)).unwrap(), text);
     }
+    let root = read("<机构 名=\"张\">\u{20BB7}</机构>".as_bytes(), None, &Limits::default()).unwrap();
+    for encoding in ["GB18030", "GBK", "UTF-16", "UTF-8"] {
+        assert_eq!(read(&encoded(&root, encoding).unwrap(), None, &Limits::default()).as_ref(), Ok(&root), "{encoding}");
+    }
+    assert!(encoded(&root, "ISO-8859-1").is_err() && encoded(&root, "UTF-7").is_err());
 }

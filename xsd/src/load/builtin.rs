@@ -74,27 +74,27 @@ pub(super) fn schemas() -> Schemas {
         identity: Identity::None,
         facets: Facets::default(),
     };
-    add(&mut schemas, "anySimpleType", ANY_TYPE, Kind::Simple(root.clone()));
+    add(&mut schemas, "anySimpleType", ANY_TYPE, Kind::Simple(Box::new(root.clone())));
     for primitive in PRIMITIVES {
         let mut simple = Simple { variety: Variety::Atomic(*primitive), ..root.clone() };
         if *primitive != Primitive::String {
             simple.facets.white_space = WhiteSpace::Collapse;
             simple.facets.fixed.push("whiteSpace");
         }
-        add(&mut schemas, primitive.name(), ANY_SIMPLE_TYPE, Kind::Simple(simple));
+        add(&mut schemas, primitive.name(), ANY_SIMPLE_TYPE, Kind::Simple(Box::new(simple)));
     }
     for (name, base, min, max) in DERIVED {
         let base = id_of(&schemas, base);
         let Some(mut simple) = schemas.simple(base).cloned() else { continue };
         narrow(&mut simple, name, *min, *max);
-        add(&mut schemas, name, base, Kind::Simple(simple));
+        add(&mut schemas, name, base, Kind::Simple(Box::new(simple)));
     }
     for (name, item) in LISTS {
         let facets = Facets { min_length: Some(1), white_space: WhiteSpace::Collapse, ..Facets::default() };
         let item = id_of(&schemas, item);
         let identity = schemas.simple(item).map_or(Identity::None, |simple| simple.identity);
         let simple = Simple { variety: Variety::List(item), lexical: Lexical::Plain, identity, facets };
-        add(&mut schemas, name, ANY_SIMPLE_TYPE, Kind::Simple(simple));
+        add(&mut schemas, name, ANY_SIMPLE_TYPE, Kind::Simple(Box::new(simple)));
     }
     schemas
 }

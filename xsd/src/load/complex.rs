@@ -151,7 +151,7 @@ impl<'d> Compiler<'d> {
             is_abstract: false,
             block: Derivations::default(),
             last: Derivations::default(),
-            kind: Kind::Simple(simple),
+            kind: Kind::Simple(Box::new(simple)),
             source: at.item.source.clone(),
             notes: Notes::default(),
         })

@@ -3,8 +3,8 @@
 use super::documents::{Item, Schema};
 use super::{Defect, builtin, check, nearest};
 use crate::schema::{
-    ANY_SIMPLE_TYPE, ANY_TYPE, AttributeId, AttributeNoun, Complex, Derivations, ElementId, ElementNoun, Kind, Namespaces, Notes, Particle,
-    Process, Schemas, Term, TypeId, TypeNoun, Use, Wildcard,
+    ANY_SIMPLE_TYPE, ANY_TYPE, AttributeId, AttributeNoun, Complex, Derivations, ElementId, ElementNoun, Kind, Notes, Particle, Schemas,
+    TypeId, TypeNoun, Use,
 };
 use crate::tree::QName;
 use std::collections::BTreeMap;
@@ -49,10 +49,10 @@ pub(super) struct Compiler<'d> {
     pub(super) defects: Vec<Defect>,
     /// By type id.
     states: Vec<State<'d>>,
-    groups: BTreeMap<QName, At<'d>>,
+    pub(super) groups: BTreeMap<QName, At<'d>>,
     pub(super) attribute_groups: BTreeMap<QName, At<'d>>,
     /// The particles of named groups; `None` while one is being read.
-    read_groups: BTreeMap<QName, Option<Particle>>,
+    pub(super) read_groups: BTreeMap<QName, Option<Particle>>,
     /// Elements that take their type from the head of their substitution group.
     headed: Vec<ElementId>,
     depth: usize,
@@ -148,14 +148,12 @@ impl<'d> Compiler<'d> {
                 let Some(name) = name else { continue };
                 match &*item.local {
                     "element" => {
-                        if let Some(id) = self.schemas.global_elements.get(&name).copied() {
-                            self.fill_element(at, id, true);
-                        }
+                        let id = self.schemas.global_elements.get(&name).copied();
+                        id.into_iter().for_each(|id| self.fill_element(at, id, true));
                     }
                     "attribute" => {
-                        if let Some(id) = self.schemas.global_attributes.get(&name).copied() {
-                            self.fill_attribute(at, id);
-                        }
+                        let id = self.schemas.global_attributes.get(&name).copied();
+                        id.into_iter().for_each(|id| self.fill_attribute(at, id));
                     }
                     "group" => {
                         self.named_group(at, &name);
@@ -288,7 +286,7 @@ impl<'d> Compiler<'d> {
         Some(id)
     }
 
-    fn new_element(&mut self, at: At<'_>, name: QName) -> ElementId {
+    pub(super) fn new_element(&mut self, at: At<'_>, name: QName) -> ElementId {
         self.schemas.elements.push(ElementNoun {
             name,
             definition: ANY_TYPE,
@@ -306,7 +304,7 @@ impl<'d> Compiler<'d> {
         self.schemas.elements.len() - 1
     }
 
-    fn fill_element(&mut self, at: At<'d>, id: ElementId, global: bool) {
+    pub(super) fn fill_element(&mut self, at: At<'d>, id: ElementId, global: bool) {
         let inline = at.first(&["simpleType", "complexType"]);
         let named = at.item.token("type");
         if named.is_some() && inline.is_some() {
@@ -350,7 +348,7 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn element_in(&mut self, at: At<'_>, text: &str) -> Option<ElementId> {
+    pub(super) fn element_in(&mut self, at: At<'_>, text: &str) -> Option<ElementId> {
         let name = self.name_in(at, text)?;
         let found = self.schemas.global_elements.get(&name).copied();
         if found.is_none() {
@@ -488,7 +486,7 @@ impl<'d> Compiler<'d> {
         Some((Use { attribute, required, default, fixed }, prohibited))
     }
 
-    fn local_name(&mut self, at: At<'_>, local: String, default: &str) -> QName {
+    pub(super) fn local_name(&mut self, at: At<'_>, local: String, default: &str) -> QName {
         let qualified = match at.item.token("form") {
             None => at.schema.flag(default),
             Some("qualified") => true,
@@ -499,150 +497,5 @@ impl<'d> Compiler<'d> {
             }
         };
         if qualified { QName::new(Arc::clone(&at.schema.target), local) } else { QName::new("", local) }
-    }
-
-    /// Part 1 §3.9.2: an element, group, wildcard or model group with its occurrence.
-    pub(super) fn particle(&mut self, at: At<'d>) -> Option<Particle> {
-        let (min, max) = self.occurs(at);
-        let source = at.item.source.clone();
-        let term = match &*at.item.local {
-            "element" => Term::Element(self.local_element(at)?),
-            "any" => Term::Any(self.wildcard(at)),
-            "group" => {
-                let Some(text) = at.item.token("ref") else {
-                    self.report(at, "s4s-att-must-appear", "a group inside a type is a reference");
-                    return None;
-                };
-                let name = self.name_in(at, text)?;
-                let Some(group) = self.groups.get(&name).copied() else {
-                    let known = self.groups.keys().cloned().collect();
-                    self.unresolved(at, "group", &name, known);
-                    return None;
-                };
-                self.named_group(group, &name)?.term
-            }
-            "sequence" => Term::Sequence(self.particles(at)),
-            "choice" => Term::Choice(self.particles(at)),
-            _ => {
-                let members = self.particles(at);
-                if members.iter().any(|member| member.max.is_none_or(|max| max > 1)) || max.is_none_or(|max| max > 1) {
-                    self.report(at, "cos-all-limited.2", "an all group and its members stand once at most");
-                }
-                Term::All(members)
-            }
-        };
-        if matches!(term, Term::All(_)) && &*at.item.local == "group" && max.is_none_or(|max| max > 1) {
-            self.report(at, "cos-all-limited.1.2", "an all group stands once at most");
-        }
-        Some(Particle { min, max, term, source })
-    }
-
-    fn particles(&mut self, at: At<'d>) -> Vec<Particle> {
-        let mut particles = Vec::new();
-        for child in at.children(&["element", "group", "choice", "sequence", "any"]) {
-            let particle = self.particle(child);
-            if let Some(Particle { term: Term::All(_), .. }) = particle {
-                self.report(child, "cos-all-limited.1.2", "an all group is the whole content of a type");
-                continue;
-            }
-            particles.extend(particle);
-        }
-        particles
-    }
-
-    fn named_group(&mut self, at: At<'d>, name: &QName) -> Option<Particle> {
-        match self.read_groups.get(name) {
-            Some(Some(particle)) => return Some(particle.clone()),
-            Some(None) => {
-                self.report(at, "mg-props-correct.2", format!("the group {name} contains itself"));
-                return None;
-            }
-            None => {}
-        }
-        self.read_groups.insert(name.clone(), None);
-        let inner = at.first(&["all", "choice", "sequence"]);
-        if inner.is_none() {
-            self.report(at, "s4s-elt-invalid-content", "a named group holds an all, a choice or a sequence");
-        }
-        let particle = inner.and_then(|inner| self.particle(inner));
-        match &particle {
-            Some(particle) => self.read_groups.insert(name.clone(), Some(particle.clone())),
-            None => self.read_groups.remove(name),
-        };
-        particle
-    }
-
-    fn local_element(&mut self, at: At<'d>) -> Option<ElementId> {
-        if let Some(text) = at.item.token("ref") {
-            let own =
-                ["name", "type", "nillable", "default", "fixed", "form", "block"].iter().any(|other| at.item.attribute(other).is_some());
-            if own || !at.item.children.is_empty() {
-                self.report(at, "src-element.2", "a reference to an element has nothing of its own but its occurrence");
-            }
-            return self.element_in(at, text);
-        }
-        if ["substitutionGroup", "abstract", "final"].iter().any(|other| at.item.attribute(other).is_some()) {
-            self.report(at, "s4s-att-not-allowed", "substitutionGroup, abstract and final are for global elements");
-        }
-        let local = self.own_name(at)?;
-        let name = self.local_name(at, local, "elementFormDefault");
-        let id = self.new_element(at, name);
-        self.fill_element(at, id, false);
-        Some(id)
-    }
-
-    fn occurs(&mut self, at: At<'_>) -> (u32, Option<u32>) {
-        let number = |text: &str| {
-            let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            // A count beyond what any document can have is as good as the greatest one.
-            plain.then(|| text.parse::<u32>().unwrap_or(u32::MAX))
-        };
-        let (min_text, max_text) = (at.item.token("minOccurs").unwrap_or("1"), at.item.token("maxOccurs").unwrap_or("1"));
-        let min = number(min_text);
-        let max = if max_text == "unbounded" { Some(None) } else { number(max_text).map(Some) };
-        match (min, max) {
-            (Some(min), Some(Some(max))) if min > max => {
-                self.report(at, "p-props-correct.2.1", format!("minOccurs {min} is more than maxOccurs {max}"));
-                (min, Some(min))
-            }
-            (Some(min), Some(max)) => (min, max),
-            _ => {
-                self.report(at, "s4s-att-invalid-value", format!("minOccurs='{min_text}' maxOccurs='{max_text}' is no occurrence"));
-                (1, Some(1))
-            }
-        }
-    }
-
-    /// Part 1 §3.10.2.
-    pub(super) fn wildcard(&mut self, at: At<'_>) -> Wildcard {
-        let process = match at.item.token("processContents") {
-            None | Some("strict") => Process::Strict,
-            Some("lax") => Process::Lax,
-            Some("skip") => Process::Skip,
-            Some(other) => {
-                self.report(at, "s4s-att-invalid-value", format!("processContents has no value '{other}'"));
-                Process::Strict
-            }
-        };
-        let target = &at.schema.target;
-        let namespaces = match at.item.token("namespace") {
-            None | Some("##any") => Namespaces::Any,
-            Some("##other") => Namespaces::Not(Arc::clone(target)),
-            Some(list) => {
-                let mut these: Vec<Arc<str>> = Vec::new();
-                for word in crate::simple::words(list) {
-                    match word {
-                        "##targetNamespace" => these.push(Arc::clone(target)),
-                        "##local" => these.push("".into()),
-                        word if word.starts_with("##") => {
-                            self.report(at, "s4s-att-invalid-value", format!("namespace has no value '{word}'"))
-                        }
-                        word => these.push(word.into()),
-                    }
-                }
-                Namespaces::These(these)
-            }
-        };
-        Wildcard { namespaces, process }
     }
 }

@@ -26,7 +26,7 @@ impl<'d> Compiler<'d> {
             noun.base = base;
             noun.method = method;
             noun.last = last;
-            noun.kind = Kind::Simple(simple);
+            noun.kind = Kind::Simple(Box::new(simple));
         }
     }
 

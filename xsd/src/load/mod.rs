@@ -7,6 +7,7 @@ mod components;
 mod derive;
 mod documents;
 mod grammar;
+mod particles;
 
 use crate::read::Malformed;
 use crate::schema::{Schemas, Source};
