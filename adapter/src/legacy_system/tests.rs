@@ -1,6 +1,8 @@
 //! The records keep the rules of their schemas, and the three servers answer over HTTP as their contracts say.
 
 use super::*;
+use crate::unified::business::{Definition, Records};
+use crate::unified::{Document, metadata};
 use std::collections::BTreeSet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -163,4 +165,33 @@ fn records_are_valid_against_the_schemas_of_their_systems() {
         records(sector, 7, 1000).unwrap().into_iter().for_each(|record| report.push(record));
         assert_eq!(schemas.validate(report).err().map(|invalid| invalid.to_string()), None, "{sector}");
     }
+}
+
+/// Asks a sector's system for every record in unified terms, and reads what its answers become.
+fn check_mapped(sector: &str, resource: &str, field: &str, prefix: (&str, &str), key: impl Fn(&Element) -> String) {
+    let mappings = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mappings").join(sector);
+    let sectors = mappings::Sector::load(&mappings).unwrap_or_else(|found| panic!("{}", found[0]));
+    let resource = sectors.resource(resource).unwrap();
+    let metadata = metadata::Resource::of(resource.metadata().element()).unwrap();
+    let definition = Definition::of(resource.definition().element()).unwrap();
+    assert_eq!((metadata.resource_id.as_str(), metadata.structure.id), (resource.id(), definition.id));
+    let system = System::new(sector, 7, 1000).unwrap();
+    for record in system.records() {
+        let wanted = key(&record);
+        let question = resource.ask([(field, wanted.as_str())]).unwrap();
+        let answer =
+            system.answer(question.element(), Timestamp(1_795_230_000_000)).unwrap_or_else(|complaint| panic!("{}", complaint.words));
+        let mapped = resource.answer(answer.declare(prefix.0, prefix.1)).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+        assert_eq!(mapped.rejects, [], "{wanted}");
+        assert_eq!(mapped.ids, std::slice::from_ref(&wanted));
+        let records = Records::of(mapped.records.element()).unwrap();
+        assert_eq!(String::from_utf8(records.octets()).unwrap(), canon(mapped.records.element()));
+    }
+}
+
+#[test]
+fn every_record_of_every_system_becomes_a_unified_record() {
+    check_mapped("transport", "transport/vehicle", "vin", ("v", transport::NAMESPACE), |vehicle| leaf(vehicle, &["clsbdh"]));
+    check_mapped("health", "health/visit", "visit-no", ("h", health::NAMESPACE), |visit| visit.attribute("", "no").unwrap().to_owned());
+    check_mapped("civil", "civil/household", "household-no", ("r", civil::NAMESPACE), |household| leaf(household, &["HouseholdNumber"]));
 }
