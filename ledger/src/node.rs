@@ -103,6 +103,7 @@ impl<S: Store> Node<S> {
             max_inflight_msgs: 256,
             check_quorum: true,
             pre_vote: true,
+            batch_append: true,
             max_committed_size_per_ready: 8 << 20,
             ..raft::Config::default()
         };
@@ -388,8 +389,8 @@ impl<S: Store> Node<S> {
             Some(Frame::Head { size, root, signature }) => self.witness.head(&self.tree, &name, (size, root, signature), &mut effects),
             Some(Frame::Note(text)) => self.witness.adopt(&self.tree, &text, &mut effects),
             Some(Frame::Ask) => {
-                let note = self.witness.published().map(|(_, note)| Frame::Note(note.to_owned()));
-                effects.extend(note.map(|note| Effect::Reply(name, note)));
+                let note = self.witness.published().map(|(_, note)| Frame::Note(note.to_owned()).encode());
+                outputs.extend(note.map(|octets| Output::Send { to: from, octets }));
             }
             _ => {}
         }
@@ -423,9 +424,8 @@ impl<S: Store> Node<S> {
             let mut effects = Vec::new();
             if self.raft.raft.state == StateRole::Leader {
                 self.witness.sign(&self.tree, self.tree.size(), true, &mut effects);
-            } else {
-                effects.push(Effect::Broadcast(Frame::Ask));
             }
+            effects.push(Effect::Broadcast(Frame::Ask));
             self.perform(effects, outputs);
         }
     }
@@ -463,10 +463,6 @@ impl<S: Store> Node<S> {
                     let octets = frame.encode();
                     let others = self.members.keys().filter(|node| **node != self.me.node);
                     outputs.extend(others.map(|node| Output::Send { to: *node, octets: octets.clone() }));
-                }
-                Effect::Reply(member, frame) => {
-                    let to = self.state.member(&member).map(|member| member.node);
-                    outputs.extend(to.map(|to| Output::Send { to, octets: frame.encode() }));
                 }
                 Effect::Published(note) => {
                     self.covered_at = self.ticks;

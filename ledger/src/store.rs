@@ -254,7 +254,9 @@ impl Log {
         }
         self.entries.truncate(at);
         self.entries.push((entry.term, place));
-        drop(self.recent.split_off(&entry.index));
+        while self.recent.last_key_value().is_some_and(|(index, _)| *index >= entry.index) {
+            self.recent.pop_last();
+        }
         self.recent.insert(entry.index, entry);
         if self.recent.len() > RECENT_MAX {
             self.recent.pop_first();

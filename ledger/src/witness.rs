@@ -14,8 +14,6 @@ const GATHERED_MAX: usize = 256;
 pub(crate) enum Effect {
     /// To every other node.
     Broadcast(Frame),
-    /// To one member.
-    Reply(String, Frame),
     /// A checkpoint has its quorum.
     Published(String),
     /// A node signed another history: its note is the evidence.
@@ -72,16 +70,17 @@ impl Witness {
     pub(crate) fn head(&mut self, tree: &Tree, member: &str, head: (u64, Hash, [u8; 64]), effects: &mut Vec<Effect>) {
         let (size, root, signature) = head;
         let Some(verifier) = self.policy.witnesses.get(member).cloned() else { return };
+        let ours = tree.root(size) == Some(root);
+        if ours && size <= self.covered() {
+            return;
+        }
         if !verifier.key.verifies(self.text(size, root).as_bytes(), &signature) {
             return;
         }
         if size > tree.size() {
             self.ahead.insert(member.to_owned(), head);
-        } else if tree.root(size) != Some(root) {
+        } else if !ours {
             effects.push(Effect::Fork(self.note(size, root, &[(verifier, signature)])));
-        } else if size <= self.covered() {
-            let note = self.published.as_ref().map(|(_, note)| Frame::Note(note.clone()));
-            effects.extend(note.map(|note| Effect::Reply(member.to_owned(), note)));
         } else {
             self.gathered.entry(size).or_default().insert(member.to_owned(), signature);
             while self.gathered.len() > GATHERED_MAX {
@@ -104,10 +103,11 @@ impl Witness {
 
     /// Takes a published checkpoint of another node, or our own from the store.
     pub(crate) fn adopt(&mut self, tree: &Tree, text: &str, effects: &mut Vec<Effect>) {
-        let Ok(checkpoint) = self.policy.verify(text) else { return };
-        if checkpoint.size <= self.covered() || checkpoint.size > tree.size() {
+        let new = Note::parse(text).is_ok_and(|note| note.checkpoint.size > self.covered() && note.checkpoint.size <= tree.size());
+        if !new {
             return;
         }
+        let Ok(checkpoint) = self.policy.verify(text) else { return };
         if tree.root(checkpoint.size) == Some(checkpoint.root) {
             self.set_published(checkpoint, text.to_owned(), effects);
         } else {
