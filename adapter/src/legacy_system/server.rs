@@ -183,6 +183,7 @@ fn octets(profile: &Profile, envelope: &Element) -> Vec<u8> {
     let text = [declaration.into_bytes(), xsd::write::document(envelope)].concat();
     let charset = Charset::named(profile.charset).unwrap_or(Charset::Utf8);
     let text = String::from_utf8_lossy(&text);
+    // GB 18030 and UTF-8 encode every character, so the alternative is never taken.
     encode(&text, charset).unwrap_or_else(|_| text.as_bytes().to_vec())
 }
 
