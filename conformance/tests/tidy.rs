@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("xsd", "encoding_rs quick-xml regex"),
     ("wsdl", "xsd"),
-    ("mappings", "xsd sha2 data-encoding"),
+    ("mappings", "data-encoding regex sha2 xsd"),
     ("ledger", "crc32fast data-encoding ed25519-zebra protobuf raft sha2 sled slog xsd"),
     (
         "adapter",
