@@ -225,8 +225,8 @@ impl<'a> Compiler<'a> {
 
     fn not_many(&mut self, found: &Resolved, place: Place) {
         if found.many {
-            let text = format!("'{}' repeats; use <m:each>", found.select.text);
-            self.report.error("SM120", place, text).declared_at(found.declared.clone());
+            let text = format!("'{}' repeats", found.select.text);
+            self.report.error("SM120", place, text).declared_at(found.declared.clone()).helped("use <m:each>");
         }
     }
 
@@ -402,7 +402,7 @@ impl<'a> Compiler<'a> {
             self.report
                 .error("SM130", place, text)
                 .declared_at(self.source.graph.declared(*id))
-                .helped(format!("add <m:type is=\"{name}\">"));
+                .helped(format!("add m:type with is=\"{name}\", or m:otherwise"));
             // Said here, so that coverage need not say it leaf by leaf.
             let keys: Vec<Key> = node.keys.iter().cloned().chain([Key::Typed(vec![*id])]).collect();
             self.source.touch.at(&keys, &|touch| touch.skipped = true);

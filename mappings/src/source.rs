@@ -211,7 +211,7 @@ impl Source<'_> {
         if let Some(child) = likely {
             diagnostic.helped(format!("did you mean '{}'?", scope.show(&child.name)));
         } else if let Some(holder) = holder.and_then(|id| graph.type_name(id)) {
-            diagnostic.helped(format!("only {} has it: use <m:case> or the predicate [{}]", scope.show(&holder), scope.show(&holder)));
+            diagnostic.helped(format!("only {} has it: use m:case or the predicate [{}]", scope.show(&holder), scope.show(&holder)));
         } else if graph.attributes(parent.type_id).iter().any(|attribute| attribute.name.local() == name.local()) {
             diagnostic.helped(format!("did you mean '@{}'?", name.local()));
         }

@@ -79,8 +79,8 @@ impl<'a> Compiler<'a> {
             return None;
         };
         if found.many {
-            let text = format!("'{path}' repeats; use <m:each>");
-            self.report.error("SM120", place, text).declared_at(found.declared.clone());
+            let text = format!("'{path}' repeats");
+            self.report.error("SM120", place, text).declared_at(found.declared.clone()).helped("use <m:each>");
         }
         if nillable && set.nil.is_none() {
             let text = format!("'{path}' may be nil, and the rule does not say what then");
