@@ -184,8 +184,11 @@ impl<'a> Walk<'a> {
                 Some(inner) => self.element(child.type_id, inner, &path),
             }
         }
-        if graph.has_wildcard(id) {
-            self.leaf(join(&words(id), "*"), state_of(false, touch.ignored));
+        // What no path can name: it goes with the element, or somebody must say that it stays.
+        for (there, what) in [(graph.has_wildcard(id), "*"), (graph.has_any_attribute(id), "@*"), (graph.is_mixed(id), "text()")] {
+            if there {
+                self.leaf(join(&words(id), what), state_of(false, touch.ignored));
+            }
         }
     }
 

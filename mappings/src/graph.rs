@@ -23,6 +23,8 @@ pub(crate) struct Child {
     pub(crate) min: usize,
     pub(crate) max: Option<usize>,
     pub(crate) in_choice: bool,
+    /// What it means empty.
+    pub(crate) default: Option<String>,
     /// Its place in the content model.
     pub(crate) rank: usize,
     pub(crate) declared: Option<Location>,
@@ -34,6 +36,8 @@ pub(crate) struct Attribute {
     pub(crate) name: QName,
     pub(crate) type_id: TypeId,
     pub(crate) required: bool,
+    /// What its absence means.
+    pub(crate) default: Option<String>,
     pub(crate) declared: Option<Location>,
 }
 
@@ -74,6 +78,7 @@ impl<'s> Graph<'s> {
             name: element.name().clone(),
             type_id: self.intern(element.type_definition()),
             nillable: element.is_nillable(),
+            default: element.default().or(element.fixed()).map(str::to_owned),
             min,
             max,
             in_choice,
@@ -111,6 +116,7 @@ impl<'s> Graph<'s> {
                 name: used.name().clone(),
                 type_id: self.intern(used.type_definition()),
                 required: used.is_required(),
+                default: used.default().or(used.fixed()).map(str::to_owned),
                 declared: location(used.source()),
             })
             .collect()
@@ -123,6 +129,14 @@ impl<'s> Graph<'s> {
 
     pub(crate) fn has_wildcard(&self, id: TypeId) -> bool {
         self.definition(id).is_some_and(|definition| definition.has_any())
+    }
+
+    pub(crate) fn is_mixed(&self, id: TypeId) -> bool {
+        self.definition(id).is_some_and(|definition| definition.is_mixed())
+    }
+
+    pub(crate) fn has_any_attribute(&self, id: TypeId) -> bool {
+        self.definition(id).is_some_and(|definition| definition.has_any_attribute())
     }
 
     pub(crate) fn type_name(&self, id: TypeId) -> Option<QName> {

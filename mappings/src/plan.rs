@@ -36,6 +36,8 @@ pub(crate) struct Select {
     pub(crate) up: usize,
     pub(crate) down: Vec<Down>,
     pub(crate) attribute: Option<QName>,
+    /// What the schema says that an absent attribute or an empty element means.
+    pub(crate) declared_default: Option<String>,
     /// As the mapping writes it.
     pub(crate) text: String,
 }

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use xsd::tree::{Attribute, Element, Place, QName};
 
+/// What functions may make of one value.
+const VALUE_BYTES_MAX: usize = 64 << 10;
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// A record that was not made, and why. It names places, never values: values are business data.
@@ -64,7 +66,7 @@ type Focus<'a> = Vec<&'a Element>;
 
 enum Found<'a> {
     Element(Focus<'a>),
-    Attribute(&'a str, Place),
+    Attribute(String, Place),
 }
 
 /// What one run needs beside the plan.
@@ -210,8 +212,12 @@ impl Run<'_> {
         let mut found = find(select, focus).into_iter();
         let Some(first) = found.next() else { return Ok(None) };
         let (value, source, nil) = match first {
-            Found::Attribute(value, source) => (value.to_owned(), source, false),
-            Found::Element(focus) => (focus.last().map(|element| element.string()).unwrap_or_default(), here(&focus), is_nil(&focus)),
+            Found::Attribute(value, source) => (value, source, false),
+            Found::Element(focus) => {
+                let text = focus.last().map(|element| element.string()).unwrap_or_default();
+                let declared = select.declared_default.clone().filter(|_| text.is_empty());
+                (declared.unwrap_or(text), here(&focus), is_nil(&focus))
+            }
         };
         if found.next().is_some() {
             return Err(self.reject("SM902", place, source, format!("there is more than one '{}'", select.text)));
@@ -227,9 +233,9 @@ impl Run<'_> {
     fn converted(&self, place: Place, source: Place, read: &Read, raw: String) -> Result<Option<String>, Reject> {
         let mut value = raw;
         for function in &read.via {
-            match function.apply(&value) {
+            match function.apply(&value).filter(|next| next.len() <= VALUE_BYTES_MAX) {
                 Some(next) => value = next,
-                None => return Err(self.reject("SM907", place, source, "the value has no such piece")),
+                None => return Err(self.reject("SM907", place, source, "a function of via has no result, or one that is too long")),
             }
         }
         if let Some(fault) = read.check.and_then(|scheme| scheme.fault(&value)) {
@@ -312,7 +318,8 @@ fn find<'a>(select: &Select, focus: &Focus<'a>) -> Vec<Found<'a>> {
     let Some(attribute) = &select.attribute else { return found.into_iter().map(Found::Element).collect() };
     let value = |focus: &Focus<'a>| {
         let element = focus.last()?;
-        element.attribute(attribute.namespace(), attribute.local()).map(|value| Found::Attribute(value, element.place()))
+        let value = element.attribute(attribute.namespace(), attribute.local()).or(select.declared_default.as_deref());
+        value.map(|value| Found::Attribute(value.to_owned(), element.place()))
     };
     found.iter().filter_map(value).collect()
 }

@@ -55,6 +55,7 @@ struct Walk {
     down: Vec<Down>,
     optional: bool,
     many: bool,
+    default: Option<String>,
 }
 
 impl Source<'_> {
@@ -86,7 +87,7 @@ impl Source<'_> {
         }
         let nodes: Nodes = focus.iter().take(focus.len() - up).cloned().collect();
         let header = (nodes.len() < self.window_depth).then(|| focus.get(nodes.len()).cloned()).flatten();
-        let mut walk = Walk { nodes, down: Vec::new(), optional: false, many: false };
+        let mut walk = Walk { nodes, down: Vec::new(), optional: false, many: false, default: None };
         let mut attribute = None;
         for (at, step) in path.steps.iter().skip(up).enumerate() {
             match step {
@@ -103,7 +104,13 @@ impl Source<'_> {
                 Step::Attribute(name) => attribute = Some(self.attribute(&mut walk, name, path, place, report)?),
             }
         }
-        let select = Select { up, down: walk.down, attribute: attribute.as_ref().map(|(name, ..)| name.clone()), text: path.text.clone() };
+        let select = Select {
+            up,
+            down: walk.down,
+            attribute: attribute.as_ref().map(|(name, ..)| name.clone()),
+            declared_default: walk.default,
+            text: path.text.clone(),
+        };
         let last = walk.nodes.last()?;
         let mut keys = last.keys.clone();
         let (end, declared) = match attribute {
@@ -132,6 +139,7 @@ impl Source<'_> {
             rank: child.rank,
             name: name.clone(),
         };
+        walk.default.clone_from(&child.default);
         walk.optional |= child.min == 0 || !tests.is_empty();
         walk.many |= child.max != Some(1) && tests.iter().all(|test| matches!(test, Test::Type(_)));
         let mut checks = Vec::new();
@@ -246,7 +254,8 @@ impl Source<'_> {
         let node = walk.nodes.last()?;
         let attributes = self.graph.attributes(node.type_id);
         if let Some(found) = attributes.iter().find(|attribute| attribute.name == *name) {
-            walk.optional |= !found.required;
+            walk.optional |= !found.required && found.default.is_none();
+            walk.default.clone_from(&found.default);
             return Some((name.clone(), found.type_id, found.declared.clone()));
         }
         let text = format!("source has no attribute '@{}' at '{path}' (type {})", self.show(name), self.show_type(node.type_id));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use xsd::read::{Limits, read};
 use xsd::write::canonical;
 
-const SCHEMAS: [&str; 2] = ["stay.xsd", "record.xsd"];
+const FILES: [&str; 3] = ["stay.xsd", "record.xsd", "stay.wsdl"];
 
 /// Rules that account for every leaf of a stay, so that a case shows nothing but its own finding.
 const REST: &str = r#"<m:ignore path="h:Guest" reason="rest"/><m:ignore path="h:Payer" reason="rest"/><m:ignore path="h:Room" reason="rest"/>
@@ -20,8 +20,8 @@ fn directory(name: &str) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check");
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&directory).unwrap();
-    for schema in SCHEMAS {
-        fs::copy(fixtures.join(schema), directory.join(schema)).unwrap();
+    for file in FILES {
+        fs::copy(fixtures.join(file), directory.join(file)).unwrap();
     }
     directory
 }
@@ -198,6 +198,19 @@ fn what_nobody_thought_of_is_a_warning_for_each_leaf() {
     ];
     assert_eq!(found, expected);
     assert_eq!(checked.coverage.to_string(), "1 mapped, 7 ignored with a reason, 3 unaccounted");
+}
+
+#[test]
+fn a_bound_mapping_reads_the_message_of_its_operation() {
+    let rules = [r#"<m:set path="b:Id" from="@no"/>"#, REST].concat();
+    let check_bind =
+        |bind: &str, expected: &[(&str, &str)]| check_whole("bind", &document(&["<m:bind ", bind, "/>"].concat(), &rules, ""), expected);
+    check_bind(r#"wsdl="stay.wsdl" operation="QueryStays" message="output""#, &[]);
+    check_bind(r#"wsdl="none.wsdl" operation="QueryStays" message="output""#, &[("SM030", "cannot be read")]);
+    check_bind(r#"wsdl="stay.wsdl" operation="QueryStay" message="output""#, &[("SM031", "did you mean 'QueryStays'?")]);
+    check_bind(r#"wsdl="stay.wsdl" operation="Other" message="output""#, &[("SM032", "is 'h:Question', and the mapping has 'h:Report'")]);
+    check_bind(r#"wsdl="stay.wsdl" operation="Other" message="input""#, &[("SM032", "is not a message of one element")]);
+    check_bind(r#"wsdl="stay.wsdl" operation="QueryStays" message="input""#, &[("SM032", "the mapping has 'b:Record', 'b:Summary'")]);
 }
 
 const REPORT: &str = r#"<h:Report xmlns:h="urn:test:stay" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><h:Hotel>H</h:Hotel>
