@@ -5,11 +5,16 @@ use crate::record::{Entry, Kind, LEDGER_NS, PartySignature, Verdict, limits};
 use crate::tree::Hash;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
+use xsd::schema::Schemas;
 use xsd::time::Timestamp;
 use xsd::tree::Element;
 
-/// What would not be written again inside a leaf, so that the body's octets would not stand there as they were signed.
-const LEAF_DECLARATION: &[u8] = b"xmlns:leaf=";
+/// What schemas let pass and records do without: the ledger's own prefix, which would not be declared again inside a leaf,
+/// instructions, and the attributes that any element may carry.
+const STRANGE: [&str; 3] = ["xmlns:leaf=", "<?", "http://www.w3.org/2001/XMLSchema-instance"];
+/// Loaded once: every replica judges by the schemas it was built with.
+static SCHEMAS: OnceLock<Option<Schemas>> = OnceLock::new();
 const AUTHORITY: &str = "urn:waybill:authority:1";
 const DIRECTORY: &str = "urn:waybill:directory:1";
 const TRADING: &str = "urn:waybill:trading:1";
@@ -315,8 +320,14 @@ impl Request {
             return Err(Verdict::NotCanonical);
         }
         let kind = Kind::of(element.name()).ok_or(Verdict::UnknownKind)?;
-        if entry.body().windows(LEAF_DECLARATION.len()).any(|window| window == LEAF_DECLARATION) {
-            return Err(Verdict::Invalid("the prefix leaf is the ledger's own".to_owned()));
+        let text = std::str::from_utf8(entry.body()).unwrap_or_default();
+        if let Some(strange) = STRANGE.iter().find(|strange| text.contains(**strange)) {
+            return Err(Verdict::Invalid(format!("{strange} has no place in a record")));
+        }
+        let schemas = SCHEMAS.get_or_init(|| xsd::unified::schemas().ok()).as_ref();
+        let schemas = schemas.ok_or_else(|| Verdict::Invalid("the unified schemas do not load".to_owned()))?;
+        if let Some(violation) = schemas.validate_all(&element, 1).first() {
+            return Err(Verdict::Invalid(violation.to_string()));
         }
         let invalid = || Verdict::Invalid(format!("{} lacks a part or one has the wrong form", element.name()));
         let content = content(kind, &element).ok_or_else(invalid)?;

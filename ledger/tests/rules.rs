@@ -199,6 +199,14 @@ fn what_is_no_record_has_no_leaf() {
     t.check(&change("main/1", "main/2"), 0, "wrong-ledger");
     t.check(&change("urn:waybill:trading:1", "urn:waybill:trading:2"), 0, "unknown-kind");
     t.check(&change(&uuid("t"), "not-a-uuid"), 0, "invalid");
+    t.check(&change(">benefit<", ">two words<"), 0, "invalid");
+    t.check(&change(">256<", ">-1<"), 0, "invalid");
+    t.check(&change("<t:Where>", "<t:More></t:More><t:Where>"), 0, "invalid");
+    t.check(&change("<t:Where>", "<?more?><t:Where>"), 0, "invalid");
+    let hint = "http://www.w3.org/2001/XMLSchema-instance";
+    t.check(&change("<t:Where>", &format!("<t:Where xmlns:x=\"{hint}\" x:schemaLocation=\"a b\">")), 0, "invalid");
+    let whole = change("<t:Size>256</t:Size>", "");
+    t.check(&whole, 0, "invalid");
     t.check(&signed(&body("leaf", "ledger", "Genesis", "g"), &[]), 0, "invalid");
     assert_eq!(t.state.size(), size);
     let mut longest = trade("long", "transport", "transport/vehicle", "timed-out", None);
