@@ -101,6 +101,7 @@ impl<S: Store> Node<S> {
             applied,
             max_size_per_msg: 1 << 20,
             max_inflight_msgs: 256,
+            max_uncommitted_size: 64 << 20,
             check_quorum: true,
             pre_vote: true,
             batch_append: true,
@@ -173,6 +174,12 @@ impl<S: Store> Node<S> {
         } else {
             Err(StoreError::Diverged(format!("leaf {index} changed on disk")))
         }
+    }
+
+    /// Whether a proposal with this client id waits here for its answer. Once it has a leaf, [`State::client`] knows it.
+    #[must_use]
+    pub fn is_pending(&self, client: &str) -> bool {
+        self.waiting.contains_key(client)
     }
 
     /// The storage.

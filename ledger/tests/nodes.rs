@@ -4,9 +4,11 @@
 mod city;
 
 use city::{Network, delivered, founding, open, signed, trade};
+use ledger::checkpoint::{Checkpoint, Note};
 use ledger::node::{Answer, Input};
 use ledger::record::{Outcome, Refusal, Verdict};
 use ledger::store::{Memory, Store};
+use ledger::tree::Hash;
 
 fn city() -> Network<Memory> {
     let mut city = Network::new(3, |_| Memory::default());
@@ -104,6 +106,7 @@ fn without_a_quorum_nothing_is_answered_and_afterwards_everything_is() {
     city.step(1, Input::Propose { ticket: 100, entry: delivered("trade") });
     city.tick(100);
     assert!(!city.answers.contains_key(&100));
+    assert!(city.nodes[&1].is_pending(&city::uuid("trade")));
     assert_eq!(city.leader().filter(|leader| *leader == 1), None, "check_quorum steps down");
     city.step(1, Input::Propose { ticket: 101, entry: delivered("withdrawn") });
     city.step(1, Input::Withdraw { ticket: 101 });
@@ -111,6 +114,7 @@ fn without_a_quorum_nothing_is_answered_and_afterwards_everything_is() {
     city.tick(100);
     assert!(matches!(city.answers[&100], Answer::Committed { outcome: Outcome::Done, .. }));
     assert!(!city.answers.contains_key(&101));
+    assert!(!city.nodes[&1].is_pending(&city::uuid("trade")));
     check_same(&mut city, 7);
 }
 
@@ -191,4 +195,51 @@ fn a_failed_write_stops_the_node() {
     }
     assert!(failed, "an entry needs the disk");
     assert!(outputs.iter().all(|output| !matches!(output, ledger::node::Output::Answer { .. })));
+}
+
+#[test]
+fn a_city_that_lost_power_goes_on_where_it_was() {
+    let mut city = city();
+    for n in 0..20 {
+        city.commit(1 + n % 4, 100 + n, delivered(&format!("trade {n}")));
+    }
+    let roots = city.roots();
+    for (number, leaves) in [(1, 26), (2, 0), (3, 9), (4, 1)] {
+        let mut store = city.kill(number);
+        store.crash(leaves);
+        city.nodes.insert(number, open(city::MEMBERS[usize::try_from(number - 1).unwrap()], 3, store));
+    }
+    city.queue.clear();
+    city.tick(60);
+    assert_eq!(city.roots(), roots);
+    let again = city.commit(3, 200, delivered("trade 7"));
+    assert!(matches!(again, Answer::Committed { index: 13, .. }), "{again:?}");
+    city.commit(2, 201, delivered("after"));
+    check_same(&mut city, 27);
+}
+
+#[test]
+fn a_signature_over_another_history_is_evidence() {
+    let mut city = city();
+    let head = |size: u64, root: Hash, signer: &str| {
+        let text = Checkpoint { origin: city::LEDGER.to_owned(), size, root }.text();
+        [[3].as_slice(), &size.to_be_bytes(), &root.0, &city::node_key(signer).sign(text.as_bytes())].concat()
+    };
+    let ours = city.nodes[&1].tree().root(4).unwrap();
+    city.step(1, Input::Message { from: 2, octets: head(4, ours, "health") });
+    city.step(1, Input::Message { from: 2, octets: head(4, Hash::of(b"other"), "civil") });
+    city.step(1, Input::Message { from: 7, octets: head(4, Hash::of(b"other"), "health") });
+    assert!(city.forks.is_empty(), "the true root, another's key, no member");
+    city.step(1, Input::Message { from: 2, octets: head(4, Hash::of(b"other"), "health") });
+    city.step(1, Input::Message { from: 3, octets: head(9, Hash::of(b"later"), "civil") });
+    assert_eq!(city.forks.len(), 1);
+    let note = Note::parse(&city.forks[0]).unwrap();
+    assert_eq!((note.checkpoint.size, note.checkpoint.root), (4, Hash::of(b"other")));
+    let mut policy = city.nodes[&1].policy().clone();
+    policy.quorum = 1;
+    assert!(policy.verify(&city.forks[0]).is_ok(), "anyone can check who signed it");
+    for n in 0..4 {
+        city.commit(1, 300 + n, delivered(&format!("trade {n}")));
+    }
+    assert_eq!(city.forks.len(), 2, "a head ahead of us is judged when we are there");
 }
