@@ -97,7 +97,8 @@ pub(crate) struct Segments {
 
 impl Segments {
     /// Opens the files `<prefix>_<sequence of the first frame>`, gives each frame to `visit`, and cuts off a torn end.
-    /// Frames below `durable` were synced: they must be there.
+    /// With `durable` the frames can be derived again: those below it were synced and must be there, the others may have been
+    /// written in any order when power was lost, and are cut off from the first broken one on.
     ///
     /// # Errors
     /// A damaged frame that is no torn end, a file of another ledger, a gap, or the medium.
@@ -105,7 +106,7 @@ impl Segments {
         dir: &Path,
         prefix: &'static str,
         ledger: &Hash,
-        durable: u64,
+        durable: Option<u64>,
         visit: &mut Visit<'_>,
     ) -> Result<(Self, Option<Torn>), StoreError> {
         let mut header = [0; 44];
@@ -118,7 +119,7 @@ impl Segments {
             let last = at + 1 == names.len();
             torn = opened.open_segment(path, last, durable, visit)?;
         }
-        if opened.next < durable {
+        if let Some(durable) = durable.filter(|durable| opened.next < *durable) {
             let what = format!("frames {} to {durable} are missing", opened.next);
             return Err(StoreError::Corrupt { path: dir.join(prefix), offset: 0, what });
         }
@@ -221,7 +222,7 @@ impl Segments {
         Ok(())
     }
 
-    fn open_segment(&mut self, path: &Path, last: bool, durable: u64, visit: &mut Visit<'_>) -> Result<Option<Torn>, StoreError> {
+    fn open_segment(&mut self, path: &Path, last: bool, durable: Option<u64>, visit: &mut Visit<'_>) -> Result<Option<Torn>, StoreError> {
         let corrupt = |offset: u64, what: &str| StoreError::Corrupt { path: path.to_owned(), offset, what: what.to_owned() };
         if path != self.path(self.next) {
             return Err(corrupt(0, &format!("frame {} should come next", self.next)));
@@ -240,7 +241,8 @@ impl Segments {
         let mut torn = None;
         while !rest.is_empty() {
             let Some((payload, tail)) = frame(rest, self.next) else {
-                if !last || self.next < durable || (1..rest.len()).any(|at| later_frame(rest, at, self.next)) {
+                let derived = durable.is_some();
+                if !last || self.next < durable.unwrap_or(0) || !derived && (1..rest.len()).any(|at| later_frame(rest, at, self.next)) {
                     return Err(corrupt(offset, &format!("frame {} does not match its checksum", self.next)));
                 }
                 file.set_len(offset).map_err(|error| io_error("truncate", path, error))?;

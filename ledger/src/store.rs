@@ -117,11 +117,11 @@ impl Files {
         })?;
         sync_dir(dir)?;
         let mut log = Log::default();
-        let (wal, torn_wal) = Segments::open(dir, "wal", ledger, 0, &mut |place, payload| {
+        let (wal, torn_wal) = Segments::open(dir, "wal", ledger, None, &mut |place, payload| {
             log.take(place, payload).ok_or_else(|| "a frame of the log that cannot be read".to_owned())
         })?;
         let mut leaves = Vec::new();
-        let (seg, torn_seg) = Segments::open(dir, "seg", ledger, log.leaves_durable, &mut |place, payload| {
+        let (seg, torn_seg) = Segments::open(dir, "seg", ledger, Some(log.leaves_durable), &mut |place, payload| {
             let raft_index = payload.first_chunk::<8>().map(|octets| u64::from_be_bytes(*octets));
             leaves.push(place);
             let known = raft_index.is_some_and(|index| index <= log.entries.len() as u64);
@@ -459,6 +459,28 @@ mod tests {
         damaged[70] ^= 1;
         std::fs::write(&seg, &damaged).unwrap();
         assert!(matches!(files.leaf(0), Err(StoreError::Corrupt { offset: 44, .. })));
+        drop(files);
+        let mut files = Files::open(&dir, &Hash::of(b"g")).unwrap();
+        assert_eq!((files.leaves(), files.repairs().len()), (0, 1), "leaves that were not synced follow from the log again");
+        for _ in 0..LEAVES_UNSYNCED_MAX + 10 {
+            files.push_leaf(1, &[7; 50]).unwrap();
+        }
+        files.save(Batch { entries: &[entry(6, 2)], ..Batch::default() }).unwrap();
+        drop(files);
+        let whole = std::fs::read(&seg).unwrap();
+        let frame = 16 + 8 + 50;
+        for (leaf, survives) in [(0, false), (1023, false), (1024, true), (1033, true)] {
+            let mut damaged = whole.clone();
+            damaged[44 + leaf * frame + 30] ^= 1;
+            std::fs::write(&seg, &damaged).unwrap();
+            match Files::open(&dir, &Hash::of(b"g")) {
+                Ok(files) => assert_eq!((survives, files.leaves()), (true, leaf as u64)),
+                Err(StoreError::Corrupt { path, offset, .. }) => {
+                    assert_eq!((survives, path, offset), (false, seg.clone(), (44 + leaf * frame) as u64))
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }
