@@ -1,6 +1,6 @@
 //! The compiler: rules against both schemas, into a plan. Everything wrong with a mapping is said in one run.
 
-use crate::coverage::{Coverage, Key, Touch, Walk};
+use crate::coverage::{Coverage, Key, Open, Touch, Walk};
 use crate::diagnostic::{Report, meant};
 use crate::document::{Block, Branch, Document, Origin, Rule, RuleKind, Set, When, WhenTest};
 use crate::graph::Graph;
@@ -11,6 +11,7 @@ use crate::source::{End, Node, Nodes, Resolved, Source};
 use crate::target::{Aim, Draft, Target, Times};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use xsd::schema::Choice;
 use xsd::tree::{Place, QName};
 
 /// A target: its schema and its root, by the name that records use.
@@ -150,12 +151,13 @@ impl<'a> Compiler<'a> {
         total
     }
 
-    fn open(&mut self, code: &'static str, leaves: &[String], place: Place) {
+    fn open(&mut self, code: &'static str, leaves: &[Open], place: Place) {
         let what = if code == "SM301" { "header" } else { "leaf" };
-        for leaf in leaves {
+        for (leaf, declared) in leaves {
             let text = format!("source {what} '{leaf}' is neither mapped nor ignored");
             let up = if code == "SM301" { "../" } else { "" };
-            self.report.warning(code, place, text).helped(format!("map it, or add an m:ignore with path '{up}{leaf}' and a reason"));
+            let help = format!("map it, or add an m:ignore with path '{up}{leaf}' and a reason");
+            self.report.warning(code, place, text).declared_at(declared.clone()).helped(help);
         }
     }
 
@@ -318,11 +320,17 @@ impl<'a> Compiler<'a> {
         let exists = |text: &str| whens.iter().any(|when| matches!(&when.test, WhenTest::Exists(path) if path.text == text));
         let both = whens.iter().any(|when| matches!(&when.test, WhenTest::Missing(path) if exists(&path.text)));
         let Some(here) = site.focus.last() else { return both };
-        let choice: Vec<_> = graph.children(here.type_id).into_iter().filter(|child| child.in_choice).collect();
-        let all = !choice.is_empty() && choice.iter().all(|child| exists(&self.source.show(&child.name)));
+        let children = graph.children(here.type_id);
+        let tested: Vec<_> =
+            children.iter().filter(|child| exists(&self.source.show(&child.name))).filter_map(|child| child.choice).collect();
+        let covers = |choice: &Choice| {
+            let alternatives = children.iter().filter_map(|child| child.choice).filter(|other| other.number == choice.number);
+            choice.min > 0 && alternatives.into_iter().all(|other| tested.contains(&other))
+        };
+        let all = tested.iter().any(covers);
         let values = |path: &Path| -> Option<Vec<String>> {
             let Step::Element { name, .. } = path.steps.first().filter(|_| path.steps.len() == 1)? else { return None };
-            let child = graph.children(here.type_id).into_iter().find(|child| child.name == *name && child.min > 0)?;
+            let child = children.iter().find(|child| child.name == *name && child.min > 0)?;
             Some(graph.text_type(child.type_id)?.enumeration()?.into_iter().map(str::to_owned).collect())
         };
         let tested = |text: &str, value: &str| {

@@ -1,5 +1,6 @@
 //! Which leaves of the source travel, which stay behind with a reason, and which nobody has thought of.
 
+use crate::diagnostic::Location;
 use crate::graph::{Graph, TypeId};
 use crate::path::Scope;
 use crate::plan::{Check, Guard};
@@ -126,7 +127,10 @@ impl Touch {
 }
 
 /// A leaf and where it was found, in the words of the mapping.
-type Leaves = BTreeMap<String, State>;
+type Leaves = BTreeMap<String, (State, Option<Location>)>;
+
+/// A leaf that is neither mapped nor ignored, and where the schema declares it.
+pub(crate) type Open = (String, Option<Location>);
 
 /// Walks the leaves of one window (or header) and says how many are accounted for and which are not.
 pub(crate) struct Walk<'a> {
@@ -158,8 +162,8 @@ impl<'a> Walk<'a> {
 
     fn content(&mut self, id: TypeId, touch: &Touch, words: &dyn Fn(TypeId) -> String) {
         let graph = self.graph;
-        if touch.ignored && !touch.entered {
-            self.leaf(words(id), State::Ignored);
+        if touch.ignored && !touch.entered && !touch.read {
+            self.leaf(words(id), State::Ignored, None);
             return;
         }
         let (children, attributes) = (graph.children(id), graph.attributes(id));
@@ -169,45 +173,50 @@ impl<'a> Walk<'a> {
                 .get(&attribute.name)
                 .map_or(state_of(false, touch.ignored), |inner| state_of(inner.read, inner.ignored || touch.ignored));
             let path = join(&words(graph.owner_of_attribute(id, &attribute.name)), &format!("@{}", self.scope.show(&attribute.name)));
-            self.leaf(path, state);
+            self.leaf(path, state, attribute.declared.clone());
         }
         if graph.text_type(id).is_some() || (children.is_empty() && attributes.is_empty()) {
             let path = words(id);
-            self.leaf(if path.is_empty() { ".".to_owned() } else { path }, state_of(touch.read, touch.ignored));
+            let path = if path.is_empty() { ".".to_owned() } else { path };
+            self.leaf(path, state_of(touch.read, touch.ignored), graph.declared(id));
         }
         for child in &children {
             let path = join(&words(graph.owner_of_child(id, &child.name)), &self.scope.show(&child.name));
             match touch.children.get(&child.name) {
-                None if touch.ignored => self.leaf(path, State::Ignored),
-                None => self.leaf(path, State::Unaccounted),
-                Some(inner) if inner.ignored && !inner.entered => self.leaf(path, State::Ignored),
-                Some(inner) => self.element(child.type_id, inner, &path),
+                None if touch.ignored => self.leaf(path, State::Ignored, None),
+                None => self.leaf(path, State::Unaccounted, child.declared.clone()),
+                Some(inner) if !inner.entered && !inner.read && (inner.ignored || touch.ignored) => self.leaf(path, State::Ignored, None),
+                Some(inner) => {
+                    let mut inner = inner.clone();
+                    inner.ignored |= touch.ignored;
+                    self.element(child.type_id, &inner, &path);
+                }
             }
         }
         // What no path can name: it goes with the element, or somebody must say that it stays.
         for (there, what) in [(graph.has_wildcard(id), "*"), (graph.has_any_attribute(id), "@*"), (graph.is_mixed(id), "text()")] {
             if there {
-                self.leaf(join(&words(id), what), state_of(false, touch.ignored));
+                self.leaf(join(&words(id), what), state_of(false, touch.ignored), graph.declared(id));
             }
         }
     }
 
-    fn leaf(&mut self, path: String, state: State) {
-        let entry = self.leaves.entry(path).or_insert(state);
-        *entry = (*entry).max(state);
+    fn leaf(&mut self, path: String, state: State, declared: Option<Location>) {
+        let entry = self.leaves.entry(path).or_insert((state, declared));
+        entry.0 = entry.0.max(state);
     }
 
     /// The totals, and the leaves that are neither mapped nor ignored.
-    pub(crate) fn finish(self) -> (Coverage, Vec<String>) {
+    pub(crate) fn finish(self) -> (Coverage, Vec<Open>) {
         let mut coverage = Coverage::default();
         let mut open = Vec::new();
-        for (path, state) in self.leaves {
+        for (path, (state, declared)) in self.leaves {
             match state {
                 State::Mapped => coverage.mapped += 1,
                 State::Ignored => coverage.ignored += 1,
                 State::Unaccounted => {
                     coverage.unaccounted += 1;
-                    open.push(path);
+                    open.push((path, declared));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Location;
 use std::cell::RefCell;
-use xsd::schema::{ElementDecl, Schemas, SimpleType, Source, TypeDef, XSD_NAMESPACE};
+use xsd::schema::{Choice, ElementDecl, Schemas, SimpleType, Source, TypeDef, XSD_NAMESPACE};
 use xsd::tree::QName;
 
 /// A type of one graph.
@@ -22,7 +22,7 @@ pub(crate) struct Child {
     pub(crate) nillable: bool,
     pub(crate) min: usize,
     pub(crate) max: Option<usize>,
-    pub(crate) in_choice: bool,
+    pub(crate) choice: Option<Choice>,
     /// What it means empty.
     pub(crate) default: Option<String>,
     /// Its place in the content model.
@@ -65,15 +65,15 @@ impl<'s> Graph<'s> {
     /// A global element.
     pub(crate) fn global(&self, name: &QName) -> Option<Child> {
         let element = self.schemas.element(name)?;
-        Some(self.one(element, 0, (1, Some(1), false)))
+        Some(self.one(element, 0, (1, Some(1), None)))
     }
 
     pub(crate) fn global_names(&self) -> Vec<QName> {
         self.schemas.elements().map(|element| element.name().clone()).collect()
     }
 
-    fn one(&self, element: ElementDecl<'s>, rank: usize, occurs: (usize, Option<usize>, bool)) -> Child {
-        let (min, max, in_choice) = occurs;
+    fn one(&self, element: ElementDecl<'s>, rank: usize, occurs: (usize, Option<usize>, Option<Choice>)) -> Child {
+        let (min, max, choice) = occurs;
         Child {
             name: element.name().clone(),
             type_id: self.intern(element.type_definition()),
@@ -81,7 +81,7 @@ impl<'s> Graph<'s> {
             default: element.default().or(element.fixed()).map(str::to_owned),
             min,
             max,
-            in_choice,
+            choice,
             rank,
             declared: location(element.source()),
         }
@@ -96,7 +96,7 @@ impl<'s> Graph<'s> {
             let most = child.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
             let head = Some(child.element).filter(|element| !element.is_abstract());
             for element in head.into_iter().chain(substitutes) {
-                let one = self.one(element, child.order, (least, most, child.in_choice));
+                let one = self.one(element, child.order, (least, most, child.choice));
                 match children.iter_mut().find(|before| before.name == one.name) {
                     Some(before) => {
                         before.min += one.min;

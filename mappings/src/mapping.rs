@@ -45,6 +45,12 @@ pub struct Checked {
 }
 
 /// A document that a mapping made and the target schema accepts. Only [`Mapping::apply`] makes one.
+///
+/// ```compile_fail,E0451
+/// fn forge(valid: xsd::validate::Valid) -> mappings::Unified {
+///     mappings::Unified { target: "business".into(), valid }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Unified {
     target: Arc<str>,

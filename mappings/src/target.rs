@@ -4,7 +4,7 @@ use crate::diagnostic::{Location, Report, meant};
 use crate::graph::{Child, Graph, TypeId};
 use crate::path::{Path, Scope, Step};
 use crate::plan::{Last, Slot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use xsd::tree::{Place, QName};
 
 /// How often something is written.
@@ -133,7 +133,7 @@ impl Draft {
 }
 
 fn merge(into: &mut BTreeMap<QName, Times>, other: &BTreeMap<QName, Times>, how: fn(Times, Times) -> Times) {
-    let names: Vec<QName> = into.keys().chain(other.keys()).cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let names: Vec<QName> = into.keys().chain(other.keys()).cloned().collect::<BTreeSet<_>>().into_iter().collect();
     for name in names {
         let left = into.get(&name).copied().unwrap_or(Times::NEVER);
         let right = other.get(&name).copied().unwrap_or(Times::NEVER);
@@ -227,6 +227,7 @@ impl Target<'_> {
         for child in &children {
             self.occurs(draft, child, place, report);
         }
+        self.choices(draft, &children, place, report);
         let needs_text = self.graph.text_type(draft.type_id).is_some_and(|text| text.check("").is_err());
         self.required(draft.text, usize::from(needs_text), &format!("the text of {}", draft.path), draft.declared.clone(), place, report);
         for attribute in self.graph.attributes(draft.type_id) {
@@ -239,6 +240,30 @@ impl Target<'_> {
         }
         for (_, inner) in draft.shared.values() {
             self.finish(inner, place, report);
+        }
+    }
+
+    /// Of a choice that must be made some alternative is written, and never surely two.
+    fn choices(&self, draft: &Draft, children: &[Child], place: Place, report: &mut Report) {
+        let mut seen = BTreeSet::new();
+        for choice in children.iter().filter_map(|child| child.choice) {
+            if !seen.insert(choice.number) {
+                continue;
+            }
+            let own: Vec<&Child> =
+                children.iter().filter(|child| child.choice.is_some_and(|other| other.number == choice.number)).collect();
+            let names = || own.iter().map(|child| self.show(&child.name)).collect::<Vec<_>>().join(", ");
+            let written = own.iter().any(|child| draft.times(&child.name).max != Some(0));
+            if choice.min > 0 && !written {
+                let text = format!("target requires one of {} in '{}', and none is ever written", names(), draft.path);
+                report.error("SM202", place, text).declared_at(draft.declared.clone());
+            }
+            let sure = own.iter().filter(|child| draft.times(&child.name).min > 0).filter_map(|child| child.choice);
+            let alternatives: BTreeSet<usize> = sure.map(|choice| choice.alternative).collect();
+            if choice.max == Some(1) && alternatives.len() > 1 {
+                let text = format!("target takes one of {} in '{}', and more than one is always written", names(), draft.path);
+                report.error("SM205", place, text).declared_at(draft.declared.clone());
+            }
         }
     }
 

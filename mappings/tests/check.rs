@@ -145,6 +145,22 @@ fn cases_are_exhaustive() {
 }
 
 #[test]
+fn a_choice_of_the_target_is_made_once() {
+    let check_either = |rules: &str, expected: &[(&str, &str)]| {
+        let text = document("", &[rules, REST].concat(), "").replace(r#"root="b:Record""#, r#"root="b:Either""#);
+        check_whole("either", &text, expected);
+    };
+    check_either(r#"<m:set path="b:Left" from="@no"/>"#, &[]);
+    check_either(r#"<m:set path="b:Right" value="r"/><m:set path="b:More" from="@no"/>"#, &[]);
+    check_either("", &[("SM202", "requires one of b:Left, b:Right, b:More in 'b:Either'")]);
+    check_either(r#"<m:set path="b:Left" value="l"/><m:set path="b:More" value="m"/>"#, &[("SM205", "more than one is always written")]);
+    let branches = |second: &str| {
+        [r#"<m:choose><m:when exists="h:Room"><m:set path="b:Left" from="h:Room"/></m:when>"#, second, "</m:choose>"].concat()
+    };
+    check_either(&branches(r#"<m:when exists="h:Suite"><m:set path="b:Right" from="h:Suite"/></m:when>"#), &[]);
+}
+
+#[test]
 fn code_tables_are_complete_on_both_sides() {
     let rule = r#"<m:in path="b:Person"><m:set path="b:Name" value="x"/><m:set path="b:Sex" from="h:Guest/h:Sex" codes="t"/></m:in>"#;
     let rules = [r#"<m:set path="b:Id" from="@no"/>"#, rule, REST].concat();

@@ -46,6 +46,58 @@ fn every_leaf_of_every_sector_is_accounted_for() {
     assert_eq!(seen, expected.map(|(name, mapped, ignored)| (name.to_owned(), mapped, ignored)));
 }
 
+/// All files of a sector, in a folder of their own.
+fn copied(sector: &Path, name: &str) -> PathBuf {
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(to.join("codes")).unwrap();
+    let nested = sector.join("codes");
+    let folders = [(sector.to_owned(), to.clone()), (nested, to.join("codes"))];
+    for (from, to) in folders.iter().filter(|(from, _)| from.is_dir()) {
+        for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            fs::copy(&entry, to.join(entry.file_name().unwrap())).unwrap();
+        }
+    }
+    to
+}
+
+/// Every document that is this one without one of its elements, with the name of that element.
+fn without_one(root: &Element) -> Vec<(String, Element)> {
+    let mut found = Vec::new();
+    for (at, node) in root.children().iter().enumerate() {
+        let Node::Element(child) = node else { continue };
+        let mut less = root.clone();
+        less.children_mut().remove(at);
+        found.push((child.name().local().to_owned(), less));
+        for (name, inner) in without_one(child) {
+            let mut less = root.clone();
+            *less.children_mut().get_mut(at).unwrap() = Node::Element(inner);
+            found.push((name, less));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_reason_and_no_case_can_be_taken_out_unnoticed() {
+    let mut tried = 0;
+    for sector in sectors() {
+        let name = sector.file_name().unwrap().to_string_lossy().into_owned();
+        let folder = copied(&sector, &["less-", &name].concat());
+        for map in maps(&sector).iter().filter(|map| !map.to_string_lossy().contains("-query")) {
+            let root = read(&fs::read(map).unwrap(), None, &Limits::default()).unwrap();
+            for (name, less) in without_one(&root) {
+                let path = folder.join(map.file_name().unwrap());
+                fs::write(&path, xsd::write::document(&less)).unwrap();
+                let quiet = Mapping::check(&path).diagnostics.is_empty();
+                let telling = ["ignore", "type", "when", "codes", "source", "target", "record"].contains(&name.as_str());
+                assert!(!(quiet && telling), "{} without one m:{name}", map.display());
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 150, "only {tried}");
+}
+
 /// The document without white space that only sets it out, so that expectations can be read.
 fn set_in(element: &mut Element) {
     if element.elements().next().is_some() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use crate::view::{AttributeUse, Child, ElementDecl, SimpleType, TypeDef};
+pub use crate::view::{AttributeUse, Child, Choice, ElementDecl, SimpleType, TypeDef};
 
 /// The namespace of XML Schema.
 pub const XSD_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema";

@@ -237,7 +237,7 @@ impl<'s> TypeDef<'s> {
     pub fn children(&self) -> Vec<Child<'s>> {
         let mut children = Vec::new();
         if let Some(Content::Elements { particle, .. }) = self.complex().map(|complex| &complex.content) {
-            let around = Around { min: 1, max: Some(1), choice: false };
+            let around = Around { min: 1, max: Some(1), choice: None };
             collect_children(self.schemas, particle, around, &mut children);
         }
         children
@@ -303,7 +303,17 @@ impl<'s> TypeDef<'s> {
 struct Around {
     min: u32,
     max: Option<u32>,
-    choice: bool,
+    choice: Option<Choice>,
+}
+
+/// Part 1 §3.9.6 (Particle Emptiable).
+fn emptiable(particle: &Particle) -> bool {
+    let inside = match &particle.term {
+        Term::Element(_) | Term::Any(_) => false,
+        Term::Sequence(particles) | Term::All(particles) => particles.iter().all(emptiable),
+        Term::Choice(particles) => particles.is_empty() || particles.iter().any(emptiable),
+    };
+    particle.min == 0 || inside
 }
 
 fn collect_children<'s>(schemas: &'s Schemas, particle: &'s Particle, around: Around, children: &mut Vec<Child<'s>>) {
@@ -313,19 +323,37 @@ fn collect_children<'s>(schemas: &'s Schemas, particle: &'s Particle, around: Ar
         (Some(around), Some(own)) => Some(around.saturating_mul(own)),
         _ => None,
     };
-    let inner = |choice: bool| Around { min: if choice { 0 } else { min }, max, choice: around.choice || choice };
     match &particle.term {
         Term::Any(_) => {}
         Term::Element(id) => {
-            children.push(Child { element: ElementDecl { schemas, id: *id }, min, max, in_choice: around.choice, order: children.len() });
+            children.push(Child { element: ElementDecl { schemas, id: *id }, min, max, choice: around.choice, order: children.len() });
         }
         Term::Choice(particles) => {
-            particles.iter().for_each(|particle| collect_children(schemas, particle, inner(particles.len() > 1), children))
+            let (number, several) = (children.len(), particles.len() > 1);
+            let choice_min = if emptiable(particle) { 0 } else { min };
+            for (alternative, particle) in particles.iter().enumerate() {
+                let this = Choice { number, alternative, min: choice_min, max };
+                let choice = around.choice.or_else(|| several.then_some(this));
+                collect_children(schemas, particle, Around { min: if several { 0 } else { min }, max, choice }, children);
+            }
         }
         Term::Sequence(particles) | Term::All(particles) => {
-            particles.iter().for_each(|particle| collect_children(schemas, particle, inner(false), children));
+            particles.iter().for_each(|particle| collect_children(schemas, particle, Around { min, max, ..around }, children));
         }
     }
+}
+
+/// A choice of several in a content model, seen from one of its element particles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Tells the choices of one content model apart.
+    pub number: usize,
+    /// Which of its alternatives, from 0.
+    pub alternative: usize,
+    /// How often one must be made; 0 where the choice may be empty.
+    pub min: u32,
+    /// How often one may be made; `None` for unbounded.
+    pub max: Option<u32>,
 }
 
 /// An element particle of a content model.
@@ -337,8 +365,8 @@ pub struct Child<'s> {
     pub min: u32,
     /// How often it may stand, the groups around it taken into account; `None` for unbounded.
     pub max: Option<u32>,
-    /// Whether a choice of several stands around it.
-    pub in_choice: bool,
+    /// The outermost choice of several around it.
+    pub choice: Option<Choice>,
     /// Its place among the element particles, from 0.
     pub order: usize,
 }

@@ -43,7 +43,7 @@ fn elements_types_and_children() {
     let children: Vec<String> = definition
         .children()
         .iter()
-        .map(|child| format!("{} {} {:?} {} {}", child.element.name().local(), child.min, child.max, child.in_choice, child.order))
+        .map(|child| format!("{} {} {:?} {} {}", child.element.name().local(), child.min, child.max, child.choice.is_some(), child.order))
         .collect();
     let expected =
         ["party 1 Some(1) false 0", "item 0 Some(12) false 1", "note 0 Some(4) false 2", "cash 0 Some(1) true 3", "card 0 Some(1) true 4"];
