@@ -131,10 +131,7 @@ impl Model {
         for (edge, counts) in self.enabled(cursor) {
             let matches = self.positions.get(edge.target).is_some_and(|position| position.leaf.matches(name));
             if matches {
-                let place = (edge.target, self.advance(edge, counts));
-                if !next.contains(&place) {
-                    next.push(place);
-                }
+                self.add(&mut next, edge.target, self.advance(edge, counts));
             }
         }
         let (at, _) = next.first()?;
@@ -142,6 +139,22 @@ impl Model {
         cursor.places = next;
         cursor.started = true;
         target
+    }
+
+    /// Adds a place unless one of the same position can do all that it can, and drops those that can do no more than it.
+    fn add(&self, places: &mut Vec<(usize, Vec<u32>)>, at: usize, counts: Vec<u32>) {
+        let Some(position) = self.positions.get(at) else { return };
+        let covers = |left: &[u32], right: &[u32]| {
+            let mut pairs = position.counters.iter().zip(left.iter().zip(right));
+            pairs.all(|(counter, (left, right))| left == right || *left >= counter.min && left < right)
+        };
+        if places.iter().any(|(other, others)| *other == at && covers(others, &counts)) {
+            return;
+        }
+        places.retain(|(other, others)| *other != at || !covers(&counts, others));
+        if places.len() < PLACES_MAX {
+            places.push((at, counts));
+        }
     }
 
     fn target(&self, at: usize, name: &QName) -> Option<Target<'_>> {
@@ -350,6 +363,10 @@ fn overlap(left: &Wildcard, right: &Wildcard) -> bool {
     }
 }
 
+/// A count that no element's children reach: a particle that may stand as often is as good as unbounded.
+const COUNT_MAX: u32 = 10_000_000;
+/// Ways to count that are followed at once, where counted particles nest so that several are possible.
+const PLACES_MAX: usize = 512;
 /// Edges that a model may have: beyond this it would cost too much memory.
 const EDGES_MAX: usize = 1_000_000;
 const TOO_LARGE: &str = "the content model is too large";
@@ -378,7 +395,7 @@ impl Build<'_> {
         let depth = self.chain.len();
         let counted = particle.max.is_some_and(|max| max > 1) || particle.min > 1;
         if counted {
-            self.chain.push(Counter { min: particle.min, max: particle.max });
+            self.chain.push(Counter { min: particle.min, max: particle.max.filter(|max| *max < COUNT_MAX) });
         }
         let before = self.positions.len();
         self.level += 1;
