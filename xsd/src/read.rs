@@ -32,6 +32,9 @@ pub struct Limits {
     pub bindings_max: usize,
     /// Elements of the whole document: an element costs some 150 bytes of memory, however few octets it has.
     pub elements_max: usize,
+    /// Whether namespace names that are no absolute URI are read. Canonicalization refuses them, so nothing signed can have one;
+    /// some legacy schemas do.
+    pub relative_namespaces: bool,
 }
 
 impl Default for Limits {
@@ -45,6 +48,7 @@ impl Default for Limits {
             value_bytes_max: 64 << 10,
             bindings_max: 128,
             elements_max: 500_000,
+            relative_namespaces: false,
         }
     }
 }
@@ -484,7 +488,7 @@ impl<'t> Reader<'t> {
 
     /// A namespace declaration (Namespaces in XML 1.0 §3, §5); relative namespace names are refused, as canonicalization does.
     fn declare(&mut self, at: usize, prefix: Arc<str>, namespace: String) -> Result<(), Malformed> {
-        if let Some(what) = crate::scope::forbidden(&prefix, &namespace) {
+        if let Some(what) = crate::scope::forbidden(&prefix, &namespace, self.limits.relative_namespaces) {
             return Err(
                 self.wrong(at, format!("xmlns{}{prefix}={:?}: {what}", if prefix.is_empty() { "" } else { ":" }, shown(&namespace)))
             );

@@ -89,7 +89,7 @@ impl Scope {
 }
 
 /// Why a declaration is refused (Namespaces in XML 1.0 §2.2, §3).
-pub(crate) fn forbidden(prefix: &str, namespace: &str) -> Option<&'static str> {
+pub(crate) fn forbidden(prefix: &str, namespace: &str, relative: bool) -> Option<&'static str> {
     let absolute = namespace.split_once(':').is_some_and(|(scheme, _)| {
         let mut bytes = scheme.bytes();
         bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
@@ -102,7 +102,7 @@ pub(crate) fn forbidden(prefix: &str, namespace: &str) -> Option<&'static str> {
         (_, XML_NAMESPACE | XMLNS_NAMESPACE) => Some("this namespace has its own prefix"),
         ("", "") => None,
         (_, "") => Some("only the default namespace can be undeclared"),
-        _ if !absolute => Some("a namespace name is an absolute URI"),
+        _ if !absolute && !relative => Some("a namespace name is an absolute URI"),
         _ => None,
     }
 }

@@ -19,6 +19,7 @@ pub(super) const LIMITS: Limits = Limits {
     value_bytes_max: 1 << 20,
     bindings_max: 1024,
     elements_max: 4_000_000,
+    relative_namespaces: true,
 };
 
 /// Documents that one graph may have.
@@ -285,17 +286,27 @@ impl Gathering<'_> {
                 _ => item.foreign.push(attribute.clone()),
             }
         }
+        let mut last = (0, "");
         for child in element.elements() {
-            if child.name().is(XSD_NAMESPACE, "annotation") {
+            let source = Source { file: Arc::clone(file), place: child.place() };
+            let misplaced = |what: String, help| Defect { rule: "s4s-elt-invalid-content", source, what, help };
+            let known = child.name().namespace() == XSD_NAMESPACE
+                && (child.name().local() == "annotation" || children.contains(&child.name().local()));
+            if !known {
+                let help = nearest(child.name().local(), children.iter().copied()).map(|near| format!("did you mean 'xs:{near}'?"));
+                self.defects.push(misplaced(format!("{} cannot stand in xs:{local}", child.name()), help));
+                continue;
+            }
+            let (phase, once) = grammar::phase(local, child.name().local()).unwrap_or((last.0, false));
+            if phase < last.0 || once && phase == last.0 {
+                self.defects.push(misplaced(format!("xs:{} cannot stand behind xs:{} in xs:{local}", child.name().local(), last.1), None));
+            }
+            last = (phase.max(last.0), if phase >= last.0 { child.name().local() } else { last.1 });
+            if child.name().local() == "annotation" {
                 annotate(&mut item, child);
-            } else if child.name().namespace() == XSD_NAMESPACE && children.contains(&child.name().local()) {
+            } else {
                 let scope = Arc::clone(&item.scope);
                 item.children.extend(self.item(child, file, &scope));
-            } else {
-                let help = nearest(child.name().local(), children.iter().copied()).map(|near| format!("did you mean 'xs:{near}'?"));
-                let source = Source { file: Arc::clone(file), place: child.place() };
-                let what = format!("{} cannot stand in xs:{local}", child.name());
-                self.defects.push(Defect { rule: "s4s-elt-invalid-content", source, what, help });
             }
         }
         if !crate::chars::is_blank(&element.string()) {

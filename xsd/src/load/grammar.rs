@@ -89,3 +89,19 @@ pub(super) fn of(local: &str) -> Option<(&'static [&'static str], &'static [&'st
         _ => return None,
     })
 }
+
+/// The order of children: each comes in its phase, and phases only go up. The flag says that its phase is for one child only.
+/// `None`: it may stand anywhere.
+pub(super) fn phase(parent: &str, child: &str) -> Option<(u8, bool)> {
+    Some(match (parent, child) {
+        ("schema", "annotation") => return None,
+        ("schema", "include" | "import" | "redefine") => (1, false),
+        (_, "annotation") => (1, true),
+        (_, "unique" | "key" | "keyref") => (3, false),
+        (_, "attribute" | "attributeGroup") if parent != "schema" => (4, false),
+        (_, "anyAttribute") => (5, true),
+        ("schema" | "sequence" | "choice" | "all" | "union", _) => (2, false),
+        ("restriction", facet) if FACETS.contains(&facet) => (3, false),
+        _ => (2, true),
+    })
+}
