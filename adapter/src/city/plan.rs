@@ -1,0 +1,168 @@
+//! What the city is made of: who is in it, on which ports, with which keys and files.
+
+use crate::config::{Config, Identity, KeyPair, Keys, Legacy, Limits, Misconfigured, Peer, Service};
+use crate::founding::{self, Founder};
+use crate::pki::{self, Authority, Issued, Use};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use xsd::time::Timestamp;
+
+/// The ledger's id.
+pub const LEDGER: &str = "city.example/main/1";
+/// The first port that the city tries; it takes three blocks of four.
+const PORT: u16 = 7101;
+
+/// One member of the city.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its name on the ledger.
+    pub id: &'static str,
+    /// English and Chinese names.
+    pub names: [&'static str; 2],
+    /// Port of its services.
+    pub service: u16,
+    /// Port of its ledger node.
+    pub peer: u16,
+    /// Port of its legacy system; the Bureau has none.
+    pub legacy: Option<u16>,
+    /// The people who get a certificate.
+    pub users: &'static [&'static str],
+}
+
+impl Member {
+    /// The public address of its services.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.service)
+    }
+
+    /// Its directory in the city's.
+    #[must_use]
+    pub fn dir(&self, city: &Path) -> PathBuf {
+        city.join(self.id)
+    }
+}
+
+/// The members, on ports that are free now.
+///
+/// # Errors
+/// No free ports.
+pub fn members() -> Result<Vec<Member>, Misconfigured> {
+    let fixed: Vec<u16> = (0..12).map(|offset| PORT + offset / 4 * 100 + offset % 4).collect();
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports = if fixed.iter().all(free) { fixed } else { any_ports(12)? };
+    let port = |at: usize| ports.get(at).copied().unwrap_or_default();
+    let member = |at: usize, id, names, users| Member {
+        id,
+        names,
+        service: port(at),
+        peer: port(4 + at),
+        legacy: (id != "bureau").then(|| port(8 + at)),
+        users,
+    };
+    Ok(vec![
+        member(0, "transport", ["Transport Bureau", "交通运输局"], &["admin"]),
+        member(1, "health", ["Health Commission", "卫生健康委员会"], &["admin"]),
+        member(2, "civil", ["Civil Affairs Bureau", "民政局"], &["admin", "clerk", "trainee"]),
+        member(3, "bureau", ["Big Data Bureau", "大数据局"], &["admin", "auditor"]),
+    ])
+}
+
+fn any_ports(count: usize) -> Result<Vec<u16>, Misconfigured> {
+    let none = |error| Misconfigured::Value(format!("no free port on 127.0.0.1: {error}"));
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>().map_err(none)?;
+    held.iter().map(|listener| listener.local_addr().map(|address| address.port()).map_err(none)).collect()
+}
+
+/// Writes every file of the city into `city`: certificates, keys, configurations, profiles, and the genesis.
+///
+/// # Errors
+/// A file is there already or cannot be written.
+pub fn lay_out(city: &Path, members: &[Member], mappings: &Path, now: Timestamp) -> Result<(), Misconfigured> {
+    let made = |path: &Path| std::fs::create_dir_all(path).map_err(|error| Misconfigured::File(path.to_owned(), error));
+    made(city)?;
+    let authority = Authority::found("City of Example CA")?;
+    pki::write_public(&city.join("ca.pem"), authority.pem().as_bytes())?;
+    let mut founders = Vec::new();
+    let mut seeds = Vec::new();
+    let mut messages = String::new();
+    for (node, member) in (1..).zip(members) {
+        let dir = member.dir(city);
+        made(&dir)?;
+        let hosts = [String::from("127.0.0.1"), String::from("localhost"), format!("gateway.{}.city.example", member.id)];
+        let tls = issue(&authority, &dir, "tls", member.id, &hosts, Use::Node)?;
+        let message = issue(&authority, &dir, "message", member.id, &[], Use::Message)?;
+        messages.push_str(&message.certificate);
+        let mut administrator = String::new();
+        for user in member.users {
+            let issued = issue(&authority, &dir, user, &format!("{user}@{}", member.id), &[], Use::Client)?;
+            pki::write_public(&dir.join(format!("{user}.fingerprint")), issued.fingerprint.as_bytes())?;
+            profile(&dir, user, member)?;
+            if *user == "admin" {
+                administrator = issued.fingerprint;
+            }
+        }
+        let (record, node_seed) = (pki::seed()?, pki::seed()?);
+        pki::write_secret(&dir.join("record.key"), data_encoding::HEXLOWER.encode(&record).as_bytes())?;
+        pki::write_secret(&dir.join("node.key"), data_encoding::HEXLOWER.encode(&node_seed).as_bytes())?;
+        let [english, chinese] = member.names;
+        founders.push(Founder {
+            id: member.id.to_owned(),
+            names: vec![(String::from("en"), english.to_owned()), (String::from("zh"), chinese.to_owned())],
+            bureau: member.legacy.is_none(),
+            node,
+            record_key: founding::public(&record),
+            node_key: founding::public(&node_seed),
+            tls_certificate: tls.fingerprint,
+            message_certificate: message.fingerprint,
+            administrator,
+            service: format!("127.0.0.1:{}", member.service),
+            peer: format!("127.0.0.1:{}", member.peer),
+        });
+        seeds.push((member.id.to_owned(), record));
+        configure(&dir, member, mappings)?;
+    }
+    pki::write_public(&city.join("messages.pem"), messages.as_bytes())?;
+    let genesis = founding::genesis(&uuid::Uuid::new_v4().to_string(), LEDGER, now, &founders);
+    pki::write_public(&city.join("genesis"), &founding::entry(&genesis, &seeds).encode())
+}
+
+fn issue(authority: &Authority, dir: &Path, file: &str, name: &str, hosts: &[String], purpose: Use) -> Result<Issued, Misconfigured> {
+    let issued = authority.issue(name, hosts, purpose)?;
+    pki::write_public(&dir.join(format!("{file}.pem")), issued.certificate.as_bytes())?;
+    pki::write_secret(&dir.join(format!("{file}.key")), issued.key.as_bytes())?;
+    Ok(issued)
+}
+
+fn profile(dir: &Path, user: &str, member: &Member) -> Result<(), Misconfigured> {
+    let profile = crate::cli::profile::Profile {
+        node: member.url(),
+        certificate: PathBuf::from(format!("{user}.pem")),
+        key: PathBuf::from(format!("{user}.key")),
+        ca: PathBuf::from("../ca.pem"),
+    };
+    let text = toml::to_string(&profile).map_err(|error| Misconfigured::Value(error.to_string()))?;
+    pki::write_public(&dir.join(format!("{user}.toml")), text.as_bytes())
+}
+
+fn configure(dir: &Path, member: &Member, mappings: &Path) -> Result<(), Misconfigured> {
+    let file = PathBuf::from;
+    let config = Config {
+        sector: member.id.to_owned(),
+        data: file("ledger"),
+        genesis: file("../genesis"),
+        service: Service { listen: format!("127.0.0.1:{}", member.service), address: member.url() },
+        peer: Peer { listen: format!("127.0.0.1:{}", member.peer) },
+        tls: Identity { certificate: file("tls.pem"), key: file("tls.key"), ca: file("../ca.pem") },
+        message: KeyPair { certificate: file("message.pem"), key: file("message.key"), members: file("../messages.pem") },
+        keys: Keys { record: file("record.key"), node: file("node.key") },
+        legacy: member.legacy.map(|port| Legacy {
+            mappings: mappings.join(member.id),
+            endpoint: format!("http://127.0.0.1:{port}/"),
+            timeout_ms: 10_000,
+        }),
+        limits: Limits::default(),
+    };
+    let text = toml::to_string(&config).map_err(|error| Misconfigured::Value(error.to_string()))?;
+    pki::write_public(&dir.join("waybill.toml"), text.as_bytes())
+}

@@ -1,0 +1,141 @@
+//! The links between ledger nodes: length-prefixed frames over mutual TLS, each link one way, identified by certificate.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Octets of one frame; the length that precedes it is a big-endian u32.
+pub const FRAME_BYTES_MAX: usize = 16 << 20;
+/// Frames that wait for a slow peer; more are dropped, which Raft repairs.
+const QUEUE_FRAMES: usize = 4096;
+const HANDSHAKE: Duration = Duration::from_secs(5);
+const RETRY_MIN: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_millis(500);
+
+/// The other nodes by certificate fingerprint: who may connect, and as which node.
+pub type Nodes = Arc<BTreeMap<String, u64>>;
+
+/// Accepts links until the listener fails. A connection whose certificate is of no member is closed without a word.
+pub async fn accept<D>(listener: TcpListener, tls: Arc<ServerConfig>, nodes: Nodes, deliver: D)
+where
+    D: Fn(u64, Vec<u8>) + Clone + Send + 'static,
+{
+    let acceptor = TlsAcceptor::from(tls);
+    let mut links = tokio::task::JoinSet::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "peer listener");
+                tokio::time::sleep(RETRY_MAX).await;
+                continue;
+            }
+        };
+        while links.try_join_next().is_some() {}
+        let (acceptor, nodes, deliver) = (acceptor.clone(), Arc::clone(&nodes), deliver.clone());
+        links.spawn(async move {
+            if let Err(error) = receive(stream, acceptor, &nodes, deliver).await {
+                tracing::debug!(%error, "peer link closed");
+            }
+        });
+    }
+}
+
+async fn receive<D>(stream: TcpStream, acceptor: TlsAcceptor, nodes: &Nodes, deliver: D) -> std::io::Result<()>
+where
+    D: Fn(u64, Vec<u8>),
+{
+    stream.set_nodelay(true)?;
+    let mut stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await??;
+    let fingerprint = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| crate::tls::fingerprint(der));
+    let Some(from) = fingerprint.and_then(|fingerprint| nodes.get(&fingerprint).copied()) else {
+        return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the certificate is of no member"));
+    };
+    loop {
+        let length = usize::try_from(stream.read_u32().await?).unwrap_or(usize::MAX);
+        if length > FRAME_BYTES_MAX {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "frame over the limit"));
+        }
+        let mut frame = vec![0; length];
+        stream.read_exact(&mut frame).await?;
+        deliver(from, frame);
+    }
+}
+
+/// A link to one peer; dialled again whenever it breaks.
+#[derive(Clone, Debug)]
+pub struct Link {
+    frames: mpsc::Sender<Vec<u8>>,
+}
+
+impl Link {
+    /// Starts to dial `address`, and accepts there only the certificate `fingerprint`. The task ends when the link is dropped.
+    #[must_use]
+    pub fn dial(address: String, fingerprint: String, tls: Arc<ClientConfig>) -> Self {
+        let (frames, queue) = mpsc::channel(QUEUE_FRAMES);
+        tokio::spawn(keep(address, fingerprint, tls, queue));
+        Self { frames }
+    }
+
+    /// Queues a frame; a full queue drops it.
+    pub fn send(&self, frame: Vec<u8>) {
+        if self.frames.try_send(frame).is_err() {
+            tracing::debug!("peer queue full: frame dropped");
+        }
+    }
+}
+
+async fn keep(address: String, fingerprint: String, tls: Arc<ClientConfig>, mut queue: mpsc::Receiver<Vec<u8>>) {
+    let mut pause = RETRY_MIN;
+    while !queue.is_closed() {
+        match send(&address, &fingerprint, Arc::clone(&tls), &mut queue, &mut pause).await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%address, %error, "peer link"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RETRY_MAX);
+    }
+}
+
+async fn send(
+    address: &str,
+    fingerprint: &str,
+    tls: Arc<ClientConfig>,
+    queue: &mut mpsc::Receiver<Vec<u8>>,
+    pause: &mut Duration,
+) -> std::io::Result<()> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']).to_owned();
+    let name = ServerName::try_from(host).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+    let stream = tokio::time::timeout(HANDSHAKE, TcpStream::connect(address)).await??;
+    stream.set_nodelay(true)?;
+    let mut stream = tokio::time::timeout(HANDSHAKE, TlsConnector::from(tls).connect(name, stream)).await??;
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| crate::tls::fingerprint(der));
+    if shown.as_deref() != Some(fingerprint) {
+        return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the peer shows another member's certificate"));
+    }
+    *pause = RETRY_MIN;
+    let mut buffer = Vec::new();
+    loop {
+        let Some(frame) = queue.recv().await else { return Ok(()) };
+        push(&mut buffer, &frame);
+        while let Ok(frame) = queue.try_recv() {
+            push(&mut buffer, &frame);
+        }
+        stream.write_all(&buffer).await?;
+        stream.flush().await?;
+        buffer.clear();
+    }
+}
+
+fn push(buffer: &mut Vec<u8>, frame: &[u8]) {
+    if let Ok(length) = u32::try_from(frame.len()) {
+        buffer.extend_from_slice(&length.to_be_bytes());
+        buffer.extend_from_slice(frame);
+    }
+}
