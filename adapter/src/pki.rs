@@ -135,3 +135,15 @@ pub fn read_seed(path: &Path) -> Result<[u8; 32], Misconfigured> {
     let seed = HEXLOWER.decode(text.trim_ascii()).ok().and_then(|seed| <[u8; 32]>::try_from(seed).ok());
     seed.ok_or_else(|| Misconfigured::Value(format!("{}: a key is 64 hexadecimal digits", path.display())))
 }
+
+/// A certificate request for `name` and its private key, both PEM: for an authority that is not ours.
+///
+/// # Errors
+/// A host is no name, or the random source failed.
+pub fn request(name: &str, hosts: &[String]) -> Result<(String, String), Misconfigured> {
+    let key = KeyPair::generate().map_err(wrong)?;
+    let mut params = CertificateParams::new(hosts.to_vec()).map_err(wrong)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    let request = params.serialize_request(&key).and_then(|request| request.pem()).map_err(wrong)?;
+    Ok((request, key.serialize_pem()))
+}

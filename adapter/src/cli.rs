@@ -1,0 +1,359 @@
+//! The command line: verbs, their arguments, and their exit statuses.
+
+pub mod init;
+pub mod profile;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The gateway of a government sector: records exchanged over Web Services, every exchange on a shared ledger.
+#[derive(Debug, Parser)]
+#[command(name = "waybill", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs of surface that exist so far.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Runs a city: three sectors and the Bureau, and walks the fifteen steps of a trade.
+    ///
+    /// Example: waybill demo --dir city
+    Demo(Demo),
+    /// Makes a sector's configuration, keys and certificate requests.
+    ///
+    /// Example: waybill init --sector energy --dir energy --service gateway.energy.example:7101 --peer gateway.energy.example:7201
+    Init(Init),
+    /// Runs a node.
+    ///
+    /// Example: waybill serve --config energy/waybill.toml
+    Serve(Serve),
+    /// Says what a node is doing.
+    ///
+    /// Example: waybill status --profile city/civil/clerk.toml
+    Status(Caller),
+    /// Trades: request, show, history, status.
+    ///
+    /// Example: waybill trade request --profile city/civil/clerk.toml --purpose registration-check transport/vehicle plate=沪A00001
+    #[command(subcommand)]
+    Trade(Trade),
+    /// Grants, the 4-tuples of role, object, permission and effective period: give, revoke, list, check.
+    ///
+    /// Example: waybill grant list --profile city/transport/admin.toml
+    #[command(subcommand)]
+    Grant(Grant),
+    /// The directory of resources: publish, search, show, withdraw.
+    ///
+    /// Example: waybill directory search --profile city/civil/clerk.toml
+    #[command(subcommand)]
+    Directory(Directory),
+    /// Evidence: pull a history, verify it offline.
+    ///
+    /// Example: waybill audit pull --profile city/bureau/auditor.toml --sector civil --bundle evidence
+    #[command(subcommand)]
+    Audit(Audit),
+    /// One of the demo's legacy systems.
+    #[command(hide = true)]
+    LegacySystem(LegacySystem),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the city's files go; it must not exist yet, unless it is an earlier city, which is replaced.
+    #[arg(long, default_value = "city")]
+    pub dir: PathBuf,
+    /// End when everything has been shown, instead of leaving the city running.
+    #[arg(long)]
+    pub exit: bool,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// The sectors' mappings, contracts and schemas.
+    #[arg(long, default_value = "mappings")]
+    pub mappings: PathBuf,
+    /// Records in each legacy system.
+    #[arg(long, default_value_t = 1200)]
+    pub records: usize,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The sector's name on the ledger: a-z, 0-9 and -.
+    #[arg(long)]
+    pub sector: String,
+    /// Where the files go; made if it is not there.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Public host:port of the services.
+    #[arg(long)]
+    pub service: String,
+    /// Public host:port of the ledger node.
+    #[arg(long)]
+    pub peer: String,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The node's configuration.
+    #[arg(long, env = "WAYBILL_CONFIG")]
+    pub config: PathBuf,
+    /// Check the configuration and everything it names, then end.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Who calls which node.
+#[derive(Clone, Debug, Args)]
+pub struct Caller {
+    /// The caller's profile: a TOML file with node, certificate, key and ca.
+    #[arg(long, env = "WAYBILL_PROFILE")]
+    pub profile: PathBuf,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// Forms of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Lines for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// The reply's body as it came.
+    Xml,
+}
+
+/// Verbs of `trade`.
+#[derive(Debug, Subcommand)]
+pub enum Trade {
+    /// Asks for a resource and prints its records and the receipt.
+    Request {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// What for: a code that grants may be limited to.
+        #[arg(long, default_value = "inquiry")]
+        purpose: String,
+        /// The resource, as transport/vehicle.
+        resource: String,
+        /// Which records: field=value.
+        #[arg(value_parser = pair)]
+        criteria: Vec<(String, String)>,
+    },
+    /// Prints one trade record.
+    Show {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The trade's id.
+        id: String,
+    },
+    /// Lists trades.
+    History {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// Which trades.
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Says which promise a trade has reached: UNKNOWN, PENDING, COMMITTED or INVALID.
+    Status {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The trade's id.
+        id: String,
+    },
+}
+
+/// Which trades; all that are given must hold.
+#[derive(Clone, Debug, Args)]
+pub struct Filter {
+    /// The sector that gave the data.
+    #[arg(long)]
+    pub sender: Option<String>,
+    /// The sector that asked.
+    #[arg(long)]
+    pub receiver: Option<String>,
+    /// The resource.
+    #[arg(long)]
+    pub what: Option<String>,
+    /// delivered, denied, failed, not-found or timed-out.
+    #[arg(long)]
+    pub status: Option<String>,
+    /// Not before this instant, as 2026-11-01T00:00:00Z.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Before this instant.
+    #[arg(long)]
+    pub to: Option<String>,
+}
+
+/// Verbs of `grant`.
+#[derive(Debug, Subcommand)]
+pub enum Grant {
+    /// Gives a role a permission on an object of one's own sector.
+    Give {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The role, as civil:clerk.
+        #[arg(long)]
+        role: String,
+        /// The object, as transport/vehicle.
+        #[arg(long)]
+        object: String,
+        /// read, query, write, subscribe or transfer.
+        #[arg(long, default_value = "read")]
+        permission: Vec<String>,
+        /// Start of the effective period, inside it.
+        #[arg(long)]
+        from: String,
+        /// End of the effective period, outside it.
+        #[arg(long)]
+        to: String,
+        /// Purposes it is limited to.
+        #[arg(long)]
+        purpose: Vec<String>,
+    },
+    /// Ends a grant at once.
+    Revoke {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The grant's id.
+        id: String,
+        /// Why: a code.
+        #[arg(long, default_value = "withdrawn")]
+        reason: String,
+    },
+    /// Lists grants.
+    List {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// Only those on this object.
+        #[arg(long)]
+        object: Option<String>,
+    },
+    /// Says whether a user may do something, and by which grant.
+    Check {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The user, as civil:clerk.
+        #[arg(long)]
+        user: String,
+        /// The object.
+        #[arg(long)]
+        object: String,
+        /// The permission.
+        #[arg(long, default_value = "read")]
+        permission: String,
+        /// The purpose.
+        #[arg(long, default_value = "inquiry")]
+        purpose: String,
+    },
+}
+
+/// Verbs of `directory`.
+#[derive(Debug, Subcommand)]
+pub enum Directory {
+    /// Publishes a resource by its metadata document.
+    Publish {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The metadata, a document of urn:waybill:metadata:1.
+        metadata: PathBuf,
+    },
+    /// Finds resources.
+    Search {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// Words of the title, a keyword, or a part of the id.
+        text: Option<String>,
+    },
+    /// Prints a resource's entry.
+    Show {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The resource.
+        resource: String,
+    },
+    /// Withdraws a resource; its entries stay on the ledger.
+    Withdraw {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The resource.
+        resource: String,
+        /// Why: a code.
+        #[arg(long, default_value = "withdrawn")]
+        reason: String,
+    },
+}
+
+/// Verbs of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Pulls a history with its proofs into a directory that verifies on any machine.
+    Pull {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// Only what this sector sent or received.
+        #[arg(long)]
+        sector: Option<String>,
+        /// Which trades.
+        #[command(flatten)]
+        filter: Filter,
+        /// The directory to write; it must not exist.
+        #[arg(long)]
+        bundle: PathBuf,
+    },
+    /// Verifies a bundle offline. Ends 1 and names the file if anything in it was changed, added or removed.
+    Verify {
+        /// The bundle.
+        bundle: PathBuf,
+        /// The trust root: a policy file with the origin, the nodes' keys and the quorum.
+        #[arg(long, required_unless_present = "genesis")]
+        policy: Option<PathBuf>,
+        /// The trust root: the genesis fingerprint, 64 hexadecimal digits.
+        #[arg(long)]
+        genesis: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of the hidden `legacy-system`.
+#[derive(Debug, Args)]
+pub struct LegacySystem {
+    /// Which one.
+    pub sector: String,
+    /// Address and port to bind.
+    #[arg(long)]
+    pub listen: String,
+    /// Its contract and schema.
+    #[arg(long)]
+    pub mappings: PathBuf,
+    /// How many records it holds.
+    #[arg(long, default_value_t = 1200)]
+    pub records: usize,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (field, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not field=value"))?;
+    Ok((field.to_owned(), value.to_owned()))
+}
