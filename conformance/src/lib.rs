@@ -1,1 +1,3 @@
 //! Nothing ships from here: peers, attacks, faults, the shape of the house. See `tests/` and `peers/`.
+
+pub mod city;
