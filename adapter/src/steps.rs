@@ -5,27 +5,55 @@ use std::time::Instant;
 /// The target of the lines.
 pub const TARGET: &str = "step";
 
-/// Says that a step of a conversation is done, and how long it took.
-pub fn done(step: &'static str, conversation: &str, since: Instant) {
-    let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(target: TARGET, step, conversation, us);
+/// What a process has done for a conversation. Two sectors that are asked at once take the same step under two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// W1: a user's question where something is has come in.
+    Asked,
+    /// W2: the Trading Service has asked the Directory Service.
+    Queried,
+    /// W3: the Directory Service has looked into the directory chain.
+    LookedUp,
+    /// W4: the locations, or Null, are with the Trading Service.
+    Located,
+    /// W5: the user's sector has them.
+    Told,
+    /// W6: a user's request for the information has come in, with the user's id.
+    Submitted,
+    /// W7, W8: a sector has the order for its information.
+    Ordered,
+    /// W9, W10: that sector has asked Authority Management.
+    AuthorityAsked,
+    /// W11, W12: Authority Management has answered with the permission and its period.
+    AuthorityAnswered,
+    /// W13, W14: the information is packed with its metadata and on its way.
+    Packed,
+    /// W15: the packets are with the user's sector and the trades on the ledger.
+    Returned,
 }
 
-/// What each step is, in the words of the paper.
-pub const STEPS: [(&str, &str); 15] = [
-    ("W1", "Sector C's user submits requests for info X and info Y to the Trading Service"),
-    ("W2", "TS sends the query to the Directory Service"),
-    ("W3", "DS looks X and Y up in the directory chain"),
-    ("W4", "DS returns the locations to TS"),
-    ("W5", "TS returns the locations to Sector C"),
-    ("W6", "Sector C's user submits the access requests with the user ID"),
-    ("W7", "TS sends the request for X to Sector A"),
-    ("W8", "TS sends the request for Y to Sector B"),
-    ("W9", "Sector A queries Authority Management by user ID"),
-    ("W10", "Sector B queries Authority Management by user ID"),
-    ("W11", "AM answers A: the user can Read Only info X in Tstart-Tend"),
-    ("W12", "AM answers B: the user can Read Only info Y in Tstart-Tend"),
-    ("W13", "Sector A packs info X with its metadata and returns it"),
-    ("W14", "Sector B packs info Y with its metadata and returns it"),
-    ("W15", "TS returns the packets to C; the trading data is on the ledger"),
-];
+impl Step {
+    /// Its name in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Queried => "queried",
+            Self::LookedUp => "looked-up",
+            Self::Located => "located",
+            Self::Told => "told",
+            Self::Submitted => "submitted",
+            Self::Ordered => "ordered",
+            Self::AuthorityAsked => "authority-asked",
+            Self::AuthorityAnswered => "authority-answered",
+            Self::Packed => "packed",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+/// Says that a step of a conversation is done, and how long it took.
+pub fn done(step: Step, conversation: &str, since: Instant) {
+    let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(target: TARGET, step = step.name(), conversation, us);
+}

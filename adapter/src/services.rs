@@ -1,0 +1,49 @@
+//! The five services: Trading, Directory, Authority Management, registry and audit.
+
+pub mod audit;
+pub mod authority;
+pub mod directory;
+pub mod registry;
+pub mod trading;
+
+use crate::fault::{Fault, Reason};
+use crate::site::Site;
+use crate::unified::{Document, Receipt};
+use ledger::record::Outcome;
+
+/// What was put on record, for a reply.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The record's id.
+    pub id: String,
+    /// Its leaf.
+    pub index: u64,
+    /// Its proof; absent when no checkpoint covers it yet.
+    pub receipt: Option<Receipt>,
+}
+
+/// Signs a record for this sector, commits it, and turns a refusal into a fault.
+///
+/// # Errors
+/// Refused (which is on record), invalid, no quorum, busy.
+pub async fn put<T: Document>(site: &Site, id: &str, record: &T) -> Result<Recorded, Fault> {
+    let committed = site.record(&record.element()).await?;
+    let receipt = site.receipt(committed.index).await;
+    match committed.outcome {
+        Outcome::Done => Ok(Recorded { id: id.to_owned(), index: committed.index, receipt }),
+        Outcome::Refused(refusal) => {
+            let sentence = format!("the ledger refused the record as leaf {}: {}", committed.index, refusal.code());
+            let fault = Fault::new(Reason::Refused, sentence);
+            Err(match receipt {
+                Some(receipt) => fault.evidence(receipt.element()),
+                None => fault,
+            })
+        }
+    }
+}
+
+/// A new record id.
+#[must_use]
+pub fn id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

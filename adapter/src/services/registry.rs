@@ -1,0 +1,120 @@
+//! The registry: accounts of this sector (add, modify, delete, query, view relationships) and the members of the ledger.
+
+use crate::fault::{Fault, Reason};
+use crate::service::Account;
+use crate::services::{id, put};
+use crate::site::Site;
+use crate::unified::authority::{Assignment, Role, User, UserAction};
+use crate::unified::registry::{
+    AddUser, AddUserResponse, DeleteUser, DeleteUserResponse, ListSectors, ListSectorsResponse, ModifyUser, ModifyUserResponse, QueryUser,
+    QueryUserResponse, Sector, UserEntry, ViewRelationships, ViewRelationshipsResponse,
+};
+use crate::unified::{Document, Phrase};
+use xsd::time::Timestamp;
+
+/// E-U1: adds a user.
+///
+/// # Errors
+/// The ledger refuses: the account exists, or a certificate is another account's.
+pub async fn add(site: &Site, _: &Account, request: AddUser, _: Timestamp) -> Result<AddUserResponse, Fault> {
+    let user = account(site, UserAction::Add, request.user_id, request.class, request.certificates);
+    let recorded = put(site, &user.id, &user).await?;
+    Ok(AddUserResponse { record_id: recorded.id, leaf_index: recorded.index, receipt: recorded.receipt })
+}
+
+/// E-U3: replaces a user's class and certificates.
+///
+/// # Errors
+/// The ledger refuses: there is no such account.
+pub async fn modify(site: &Site, _: &Account, request: ModifyUser, _: Timestamp) -> Result<ModifyUserResponse, Fault> {
+    let user = account(site, UserAction::Modify, request.user_id, request.class, request.certificates);
+    let recorded = put(site, &user.id, &user).await?;
+    Ok(ModifyUserResponse { record_id: recorded.id, leaf_index: recorded.index, receipt: recorded.receipt })
+}
+
+/// E-U2: ends an account.
+///
+/// # Errors
+/// The ledger refuses: there is no such account.
+pub async fn delete(site: &Site, _: &Account, request: DeleteUser, _: Timestamp) -> Result<DeleteUserResponse, Fault> {
+    let who = ledger::body::Principal { authority: site.sector.clone(), name: request.user_id.clone() };
+    let class = site.read(move |node| node.state().user(&who).map(|account| account.class.clone())).await?;
+    let user = account(site, UserAction::Delete, request.user_id, class.unwrap_or_else(|| String::from("official")), Vec::new());
+    let recorded = put(site, &user.id, &user).await?;
+    Ok(DeleteUserResponse { record_id: recorded.id, leaf_index: recorded.index, receipt: recorded.receipt })
+}
+
+fn account(site: &Site, action: UserAction, user_id: String, class: String, certificates: Vec<String>) -> User {
+    User { id: id(), ledger: site.ledger.clone(), issuer: site.sector.clone(), action, user_id, class, certificates }
+}
+
+/// E-U4: the record that opened or last changed an account.
+///
+/// # Errors
+/// Busy.
+pub async fn query(site: &Site, _: &Account, request: QueryUser, _: Timestamp) -> Result<QueryUserResponse, Fault> {
+    let who = ledger::body::Principal { authority: request.user.authority, name: request.user.name };
+    let found = site.read(move |node| node.state().user(&who).map(|account| account.index)).await?;
+    let Some(index) = found else { return Ok(QueryUserResponse { entry: None }) };
+    let (leaf, user) = site.leaf_as::<User>(index).await?;
+    Ok(QueryUserResponse { entry: Some(UserEntry { index, time: leaf.time.into(), user }) })
+}
+
+/// E-U5: the users and roles of a sector, and who has which.
+///
+/// # Errors
+/// Busy.
+pub async fn relationships(site: &Site, _: &Account, request: ViewRelationships, _: Timestamp) -> Result<ViewRelationshipsResponse, Fault> {
+    let ViewRelationships { sector, user_id } = request;
+    let (users, roles, assignments) = site
+        .read(move |node| {
+            let state = node.state();
+            let mine = |name: &str| user_id.as_deref().is_none_or(|id| id == name);
+            let users: Vec<u64> = state.users().filter(|(who, _)| who.authority == sector && mine(&who.name)).map(|(_, account)| account.index).collect();
+            let assigned: Vec<_> = state.assignments().filter(|(who, _, _)| who.authority == sector && mine(&who.name)).collect();
+            let has = |role: &ledger::body::Principal| user_id.is_none() || assigned.iter().any(|(_, held, _)| *held == role);
+            let roles: Vec<u64> = state.roles().filter(|(role, _)| role.authority == sector && has(role)).map(|(_, index)| index).collect();
+            (users, roles, assigned.iter().map(|(_, _, assigned)| assigned.index).collect::<Vec<u64>>())
+        })
+        .await?;
+    Ok(ViewRelationshipsResponse {
+        users: records::<User>(site, users).await?,
+        roles: records::<Role>(site, roles).await?,
+        assignments: records::<Assignment>(site, assignments).await?,
+    })
+}
+
+async fn records<T: Document>(site: &Site, indexes: Vec<u64>) -> Result<Vec<T>, Fault> {
+    let mut records = Vec::with_capacity(indexes.len());
+    for index in indexes {
+        records.push(site.leaf_as::<T>(index).await?.1);
+    }
+    Ok(records)
+}
+
+/// The members, as the genesis names them.
+///
+/// # Errors
+/// Busy.
+pub async fn sectors(site: &Site, _: &Account, _: ListSectors, _: Timestamp) -> Result<ListSectorsResponse, Fault> {
+    let (leaf, _) = site.leaf(0).await?;
+    let body = xsd::read::read(leaf.entry.body(), None, &site.reader).map_err(|malformed| Fault::new(Reason::Internal, malformed.to_string()))?;
+    let sectors = body.all(crate::founding::NAMESPACE, "Member").map(sector).collect();
+    Ok(ListSectorsResponse { sectors })
+}
+
+fn sector(member: &xsd::tree::Element) -> Sector {
+    let text = |local: &str| member.first(crate::founding::NAMESPACE, local).map(xsd::tree::Element::string).unwrap_or_default();
+    let attribute = |local: &str| member.attribute("", local).unwrap_or_default().to_owned();
+    let name = |name: &xsd::tree::Element| Phrase { lang: name.attribute("", "lang").unwrap_or_default().to_owned(), text: name.string() };
+    Sector {
+        id: attribute("id"),
+        node: attribute("node").parse().unwrap_or_default(),
+        role: attribute("role"),
+        suffrage: attribute("suffrage"),
+        names: member.all(crate::founding::NAMESPACE, "Name").map(name).collect(),
+        record_key: text("RecordKey"),
+        node_key: text("NodeKey"),
+        service: text("Service"),
+    }
+}

@@ -1,0 +1,163 @@
+//! The Trading Service: where resources are (W1 to W5), trades (W6 to W15), their status and their history.
+
+use crate::fault::{Fault, Reason};
+use crate::service::Account;
+use crate::site::{Located, Site};
+use crate::steps::{self, Step};
+use crate::unified::directory::Inquiry;
+use crate::unified::trading::{
+    AcceptOffer, AcceptOfferResponse, Fetch, FetchResponse, History, HistoryResponse, Locate, LocateResponse, Location, Place, PlaceOrder,
+    PlaceOrderResponse, State, Trade, TradeEntry, TradeStatus, TradeStatusResponse,
+};
+use crate::unified::{Document, Instant, Principal, Status};
+use crate::{fetch, trade};
+use ledger::record::{Kind, Outcome};
+use std::sync::Arc;
+use std::time::Instant as Stopwatch;
+use xsd::time::Timestamp;
+
+/// Trades that one answer holds at most.
+const PAGE: u64 = 100;
+
+/// W1 to W5: where each resource is, or Null.
+///
+/// # Errors
+/// The inquiry cannot be put on record.
+pub async fn locate_all(site: &Arc<Site>, account: &Account, request: Locate, now: Timestamp) -> Result<LocateResponse, Fault> {
+    let since = Stopwatch::now();
+    let user = user(account)?;
+    let conversation_id = request.conversation_id.unwrap_or_else(crate::services::id);
+    steps::done(Step::Asked, &conversation_id, since);
+    let located = locate(site, &user, &conversation_id, false, &request.resources, now).await?;
+    let place = |located: Located| Place { sector: located.sector, server: located.server, entry_index: located.index, title: located.title };
+    let locations = request.resources.into_iter().zip(located).map(|(resource, located)| Location { resource, place: located.map(place) }).collect();
+    steps::done(Step::Told, &conversation_id, since);
+    Ok(LocateResponse { conversation_id, locations })
+}
+
+/// W2 to W4: asks the directory, and puts on record who asked for what, unless this conversation already did.
+///
+/// # Errors
+/// The inquiry cannot be put on record.
+pub async fn locate(
+    site: &Site,
+    user: &Principal,
+    conversation: &str,
+    asked_before: bool,
+    resources: &[String],
+    now: Timestamp,
+) -> Result<Vec<Option<Located>>, Fault> {
+    let since = Stopwatch::now();
+    steps::done(Step::Queried, conversation, since);
+    let mut located = Vec::with_capacity(resources.len());
+    for resource in resources {
+        located.push(site.locate(resource).await?);
+    }
+    steps::done(Step::LookedUp, conversation, since);
+    let id = conversation.to_owned();
+    let on_record = asked_before && site.read(move |node| node.state().client(&id).is_some()).await?;
+    if !on_record {
+        let inquiry = Inquiry {
+            id: conversation.to_owned(),
+            ledger: site.ledger.clone(),
+            sector: site.sector.clone(),
+            user: user.clone(),
+            resources: resources.to_vec(),
+            asked: Instant(now),
+        };
+        site.record(&inquiry.element()).await?;
+    }
+    steps::done(Step::Located, conversation, since);
+    Ok(located)
+}
+
+/// W6 to W15.
+///
+/// # Errors
+/// See [`fetch::fetch`].
+pub async fn fetch(site: &Arc<Site>, account: &Account, request: Fetch, now: Timestamp) -> Result<FetchResponse, Fault> {
+    fetch::fetch(site, &user(account)?, request, now).await
+}
+
+/// W7, W8.
+///
+/// # Errors
+/// See [`trade::place_order`].
+pub async fn place_order(site: &Site, account: &Account, request: PlaceOrder, now: Timestamp) -> Result<PlaceOrderResponse, Fault> {
+    trade::place_order(site, account.sector(), request, now).await
+}
+
+/// W13, W14.
+///
+/// # Errors
+/// See [`trade::accept_offer`].
+pub async fn accept_offer(site: &Site, account: &Account, request: AcceptOffer, _: Timestamp) -> Result<AcceptOfferResponse, Fault> {
+    trade::accept_offer(site, account.sector(), request).await
+}
+
+/// Which promise a trade has reached.
+///
+/// # Errors
+/// Busy.
+pub async fn status(site: &Site, _: &Account, request: TradeStatus, _: Timestamp) -> Result<TradeStatusResponse, Fault> {
+    let id = request.trade_id.clone();
+    let seen = site.read(move |node| node.state().client(&id).map(|seen| (seen.index, seen.outcome))).await?;
+    let Some((index, outcome)) = seen else {
+        let state = if site.offers.waits(&request.trade_id) { State::Pending } else { State::Unknown };
+        return Ok(TradeStatusResponse { state, leaf_index: None, status: None });
+    };
+    if matches!(outcome, Outcome::Refused(_)) {
+        return Ok(TradeStatusResponse { state: State::Invalid, leaf_index: Some(index), status: None });
+    }
+    let (leaf, _) = site.leaf(index).await?;
+    let status = if leaf.kind == Kind::Trade { Some(site.leaf_as::<Trade>(index).await?.1.how.status) } else { None };
+    Ok(TradeStatusResponse { state: State::Committed, leaf_index: Some(index), status })
+}
+
+/// Trades by any of the 4W+H. Who is no auditor sees those of its own sector.
+///
+/// # Errors
+/// Busy, or the index cannot be read.
+pub async fn history(site: &Site, account: &Account, request: History, _: Timestamp) -> Result<HistoryResponse, Fault> {
+    let limit = usize::try_from(request.limit.unwrap_or(PAGE)).unwrap_or(usize::MAX);
+    let query = crate::site::query(&request);
+    let party = (!account.audits()).then(|| account.sector().to_owned());
+    let mut cursor = request.cursor;
+    let mut entries = Vec::new();
+    loop {
+        let page = site.history(query.clone(), cursor, limit).await?;
+        for index in page.indexes {
+            let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
+            let visible = party.as_ref().is_none_or(|party| trade.who.sender == *party || trade.who.receiver == *party);
+            if !visible || !fits(&trade, &request) {
+                continue;
+            }
+            if entries.len() == limit {
+                return Ok(HistoryResponse { entries, next: Some(index) });
+            }
+            entries.push(TradeEntry { index, time: leaf.time.into(), trade });
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(HistoryResponse { entries, next: None }),
+        }
+    }
+}
+
+fn fits(trade: &Trade, request: &History) -> bool {
+    let is = |filter: &Option<String>, value: &str| filter.as_deref().is_none_or(|filter| filter == value);
+    is(&request.server, &trade.where_.server)
+        && is(&request.purpose, &trade.how.purpose)
+        && is(&request.sender, &trade.who.sender)
+        && is(&request.receiver, &trade.who.receiver)
+        && is(&request.resource, &trade.what.resource)
+        && request.status.is_none_or(|status: Status| trade.how.status == status)
+        && request.user.as_ref().is_none_or(|user| trade.who.user == *user)
+}
+
+fn user(account: &Account) -> Result<Principal, Fault> {
+    match account {
+        Account::User { user, .. } => Ok(user.clone()),
+        Account::Adapter { .. } => Err(Fault::new(Reason::NotRegistered, "a trade needs a user: an adapter is none")),
+    }
+}
