@@ -47,3 +47,9 @@ pub async fn put<T: Document>(site: &Site, id: &str, record: &T) -> Result<Recor
 pub fn id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
+
+/// A new message id.
+#[must_use]
+pub fn urn() -> String {
+    format!("urn:uuid:{}", uuid::Uuid::new_v4())
+}

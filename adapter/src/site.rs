@@ -1,0 +1,304 @@
+//! What a running adapter is made of, and the few things that every service does with it.
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::fault::{Fault, Reason};
+use crate::legacy::Legacy;
+use crate::replica::{Committed, Replica, Unrecorded};
+use crate::security::{Caller, Fingerprint, Security};
+use crate::service::Account;
+use crate::trade::Offers;
+use crate::unified::metadata::Resource;
+use crate::unified::{Document, PartySignature, Permission, Principal, Receipt};
+use ledger::body::Period;
+use ledger::checkpoint::Policy;
+use ledger::keys::SecretKey;
+use ledger::node::Node;
+use ledger::record::{Entry, Leaf};
+use ledger::store::Files;
+use ledger::tree::Hash;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use xsd::read::Limits;
+use xsd::time::Timestamp;
+use xsd::tree::Element;
+
+/// Built once when the node starts, then only read.
+#[derive(Debug)]
+pub struct Site {
+    /// As the file says.
+    pub config: Config,
+    /// This member.
+    pub sector: String,
+    /// The ledger's origin.
+    pub ledger: String,
+    /// host:port of the services, as the genesis says.
+    pub server: String,
+    /// What a message may cost.
+    pub reader: Limits,
+    /// Keys and trust of messages.
+    pub security: Security,
+    /// The unified schemas and the services' messages.
+    pub schemas: xsd::schema::Schemas,
+    /// The contracts that are served.
+    pub contracts: BTreeMap<String, wsdl::Contract>,
+    /// The sector's own system.
+    pub legacy: Option<Legacy>,
+    /// Calls to others.
+    pub client: Client,
+    /// The ledger.
+    pub replica: Replica,
+    /// Whose signatures make a checkpoint.
+    pub policy: Policy,
+    /// Signs this sector's records.
+    pub record_key: SecretKey,
+    /// Offers of this provider.
+    pub offers: Offers,
+    /// Where the metadata of published resources is kept.
+    pub metadata_dir: PathBuf,
+}
+
+/// The answer of Authority Management.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// "The user can Read Only the info X in Tstart-Tend".
+    Permitted {
+        /// By which grant.
+        grant: String,
+        /// Its effective period.
+        period: Period,
+        /// Its leaf.
+        index: u64,
+    },
+    /// No grant says so.
+    Denied,
+}
+
+/// Where a resource is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// Whose it is.
+    pub sector: String,
+    /// host:port of that sector's adapter.
+    pub server: String,
+    /// The leaf of the directory entry.
+    pub index: u64,
+    /// Its first title.
+    pub title: String,
+}
+
+/// Another adapter's fault, and the receipt of the record it left.
+#[derive(Clone, Debug)]
+pub struct Declined {
+    /// The fault in this adapter's words.
+    pub fault: Fault,
+    /// The provider's proof that the trade is on record.
+    pub receipt: Option<Receipt>,
+}
+
+impl From<Fault> for Declined {
+    fn from(fault: Fault) -> Self {
+        Self { fault, receipt: None }
+    }
+}
+
+impl From<Unrecorded> for Fault {
+    fn from(unrecorded: Unrecorded) -> Self {
+        match unrecorded {
+            Unrecorded::Invalid(verdict) => Self::new(Reason::BadRecord, format!("the ledger does not take the record: {verdict}")),
+            Unrecorded::NoQuorum => Self::new(Reason::NoQuorum, "the ledger has no quorum now: nothing was released, try again"),
+            Unrecorded::Busy => Self::new(Reason::Busy, "the ledger's queue is full: try again"),
+            Unrecorded::Stopped => Self::new(Reason::Busy, "the ledger node has stopped"),
+        }
+    }
+}
+
+impl Site {
+    /// Signs octets with this sector's record key.
+    #[must_use]
+    pub fn sign(&self, octets: &[u8]) -> PartySignature {
+        PartySignature::ed25519(&self.sector, &self.record_key.sign(octets))
+    }
+
+    /// Whether a party's signature over `octets` verifies with the key that the ledger registers for it.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn verifies(&self, signature: &PartySignature, octets: &[u8]) -> Result<bool, Fault> {
+        let account = signature.account.clone();
+        let key = self.read(move |node| node.state().member(&account).map(|member| member.record_key)).await?;
+        let raw = signature.raw().and_then(|raw| <[u8; 64]>::try_from(raw).ok());
+        Ok(key.zip(raw).is_some_and(|(key, raw)| signature.algorithm == "Ed25519" && key.verifies(octets, &raw)))
+    }
+
+    /// Runs `look` on the ledger between two of its steps.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Files>) -> T + Send + 'static) -> Result<T, Fault> {
+        Ok(self.replica.read(look).await?)
+    }
+
+    /// Signs a record for this sector alone and commits it.
+    ///
+    /// # Errors
+    /// Invalid, no quorum, busy.
+    pub async fn record(&self, record: &Element) -> Result<Committed, Fault> {
+        let body = xsd::write::canonical(record, &[], &[]);
+        let signature = self.sign(&body);
+        self.submit(body, vec![signature]).await
+    }
+
+    /// Commits a signed record. A record that is there already, word for word, answers as it did the first time.
+    ///
+    /// # Errors
+    /// Invalid, no quorum, busy.
+    pub async fn submit(&self, body: Vec<u8>, signatures: Vec<PartySignature>) -> Result<Committed, Fault> {
+        let unsigned = || Fault::new(Reason::BadRecord, "a party's signature is no base64 of 64 octets");
+        let mut parties = Vec::with_capacity(signatures.len());
+        for signature in signatures {
+            let value = signature.raw().and_then(|raw| raw.try_into().ok()).ok_or_else(unsigned)?;
+            parties.push(ledger::record::PartySignature { account: signature.account, value });
+        }
+        let entry = Entry::new(body, parties).map_err(|verdict| Fault::from(Unrecorded::Invalid(verdict)))?;
+        let timeout = Duration::from_millis(self.config.limits.commit_timeout_ms);
+        match self.replica.submit(entry, timeout).await {
+            Err(Unrecorded::Invalid(ledger::record::Verdict::Duplicate { index })) => {
+                let outcome = self.leaf(index).await?.0.outcome;
+                Ok(Committed { index, outcome })
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// The receipt of a leaf, once a checkpoint covers it; none if that takes too long.
+    pub async fn receipt(&self, index: u64) -> Option<Receipt> {
+        let timeout = Duration::from_millis(self.config.limits.commit_timeout_ms);
+        let receipt = self.replica.receipt(index, timeout).await.ok()?;
+        Some(Receipt { leaf_index: index, proof: receipt.text() })
+    }
+
+    /// Checks another adapter's receipt against this replica's own leaf: it must be the record of `id`, under a checkpoint that
+    /// the policy believes.
+    ///
+    /// # Errors
+    /// It does not hold.
+    pub async fn check_receipt(&self, receipt: &Receipt, id: &str) -> Result<(), Fault> {
+        let wrong = |what: String| Fault::new(Reason::PeerAnswer, format!("the receipt does not hold: {what}"));
+        let proof = ledger::proof::Receipt::parse(&receipt.proof).map_err(|unproven| wrong(unproven.to_string()))?;
+        let covered = proof.index == receipt.leaf_index;
+        self.replica.caught_up(receipt.leaf_index, Duration::from_millis(self.config.limits.commit_timeout_ms)).await?;
+        let (leaf, octets) = self.leaf(receipt.leaf_index).await?;
+        proof.verify(&octets, &self.policy).map_err(|unproven| wrong(unproven.to_string()))?;
+        if covered && leaf.client == id { Ok(()) } else { Err(wrong(String::from("it is of another record"))) }
+    }
+
+    /// A leaf and its octets.
+    ///
+    /// # Errors
+    /// No such leaf here, or busy.
+    pub async fn leaf(&self, index: u64) -> Result<(Leaf, Vec<u8>), Fault> {
+        let octets = self.read(move |node| node.leaf(index)).await?;
+        let octets = octets.ok().flatten().ok_or_else(|| Fault::new(Reason::NotFound, format!("this node has no leaf {index}")))?;
+        let leaf = Leaf::read(&octets).map_err(|not| Fault::new(Reason::Internal, format!("leaf {index}: {not}")))?;
+        Ok((leaf, octets))
+    }
+
+    /// A leaf with its body as a document.
+    ///
+    /// # Errors
+    /// No such leaf, or its body is another document.
+    pub async fn leaf_as<T: Document>(&self, index: u64) -> Result<(Leaf, T), Fault> {
+        let (leaf, _) = self.leaf(index).await?;
+        let body = T::read(leaf.entry.body()).map_err(|unreadable| Fault::new(Reason::Internal, format!("leaf {index}: {unreadable}")))?;
+        Ok((leaf, body))
+    }
+
+    /// Who the certificates belong to, by the ledger.
+    ///
+    /// # Errors
+    /// Nobody's, or two different members'.
+    pub async fn account(&self, caller: Caller) -> Result<Account, Fault> {
+        let hash = |fingerprint: Fingerprint| Hash(*fingerprint.octets());
+        let (tls, message) = (caller.tls.map(hash), caller.message.map(hash));
+        let account = self
+            .read(move |node| {
+                let state = node.state();
+                let members = &state.genesis().members;
+                let by_message = message.and_then(|message| members.iter().find(|member| member.message_certificate == message));
+                let by_tls = tls.and_then(|tls| members.iter().find(|member| member.tls_certificate == tls));
+                let by_user = tls.and_then(|tls| state.user_by_certificate(&tls));
+                match (by_message, by_tls, by_user) {
+                    (Some(message), Some(tls), _) if message.id == tls.id => Some(Account::Adapter { sector: message.id.clone() }),
+                    (None, Some(tls), None) if message.is_none() => Some(Account::Adapter { sector: tls.id.clone() }),
+                    (None, None, Some((user, account))) if message.is_none() => {
+                        let user = Principal { authority: user.authority.clone(), name: user.name.clone() };
+                        Some(Account::User { user, class: account.class.clone() })
+                    }
+                    _ => None,
+                }
+            })
+            .await?;
+        account.ok_or_else(|| Fault::new(Reason::NotRegistered, "the ledger knows no account with this certificate"))
+    }
+
+    /// W9 to W12: whether a user may, and by which grant.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn authority(&self, user: &Principal, object: &str, permission: Permission, purpose: &str, at: Timestamp) -> Result<Standing, Fault> {
+        let user = ledger::body::Principal { authority: user.authority.clone(), name: user.name.clone() };
+        let (object, purpose) = (object.to_owned(), purpose.to_owned());
+        let permission = permission.to_string();
+        let permit = self
+            .read(move |node| {
+                let permission = ledger::body::Permission::from_code(&permission)?;
+                node.state().permits(&user, &object, permission, &purpose, at)
+            })
+            .await?;
+        Ok(match permit {
+            Some(permit) => Standing::Permitted { grant: permit.grant, period: permit.period, index: permit.index },
+            None => Standing::Denied,
+        })
+    }
+
+    /// W3: where a resource is, by the directory chain.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn locate(&self, resource: &str) -> Result<Option<Located>, Fault> {
+        let key = resource.to_owned();
+        let found = self
+            .read(move |node| {
+                let listed = node.state().locate(&key).filter(|listed| listed.listing.status == "active")?;
+                Some((listed.listing.producer.clone(), listed.listing.servers.first().cloned()?, listed.index))
+            })
+            .await?;
+        let Some((sector, server, index)) = found else { return Ok(None) };
+        let (_, entry) = self.leaf_as::<crate::unified::directory::Entry>(index).await?;
+        let title = entry.content.titles.first().map(|title| title.text.clone()).unwrap_or_default();
+        Ok(Some(Located { sector, server, index, title }))
+    }
+
+    /// Keeps the metadata of a published resource.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep_metadata(&self, metadata: &Resource) -> Result<(), Fault> {
+        let failed = |error: std::io::Error| Fault::new(Reason::Internal, format!("the metadata cannot be kept: {error}"));
+        std::fs::create_dir_all(&self.metadata_dir).map_err(failed)?;
+        std::fs::write(self.metadata_file(&metadata.resource_id), metadata.octets()).map_err(failed)
+    }
+
+    /// The metadata of a resource of this sector.
+    #[must_use]
+    pub fn metadata(&self, resource: &str) -> Option<Resource> {
+        let octets = std::fs::read(self.metadata_file(resource)).ok()?;
+        Resource::read(&octets).ok()
+    }
+
+    fn metadata_file(&self, resource: &str) -> PathBuf {
+        self.metadata_dir.join(format!("{}.xml", resource.replace('/', "~")))
+    }
+}
