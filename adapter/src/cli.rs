@@ -1,10 +1,16 @@
 //! The command line: verbs, their arguments, and their exit statuses.
 
 pub mod init;
+pub mod print;
 pub mod profile;
+pub mod session;
+pub mod verbs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use session::Failure;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
 
 /// The gateway of a government sector: records exchanged over Web Services, every exchange on a shared ledger.
 #[derive(Debug, Parser)]
@@ -297,9 +303,6 @@ pub enum Directory {
         caller: Caller,
         /// The resource.
         resource: String,
-        /// Why: a code.
-        #[arg(long, default_value = "withdrawn")]
-        reason: String,
     },
 }
 
@@ -356,4 +359,60 @@ pub struct LegacySystem {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (field, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not field=value"))?;
     Ok((field.to_owned(), value.to_owned()))
+}
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::err(&format!("error[runtime]: {error}"));
+            return ExitCode::from(70);
+        }
+    };
+    match runtime.block_on(run(arguments.verb)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                print::err(&text);
+            }
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+async fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Demo(demo) => crate::city::run(demo).await,
+        Verb::Init(arguments) => {
+            for line in init::run(&arguments)? {
+                print::out(&line);
+            }
+            Ok(())
+        }
+        Verb::Serve(arguments) => serve(&arguments).await,
+        Verb::Status(caller) => verbs::node_status(&caller).await,
+        Verb::Trade(verb) => verbs::trade(verb).await,
+        Verb::Grant(verb) => verbs::grant(verb).await,
+        Verb::Directory(verb) => verbs::directory(verb).await,
+        Verb::Audit(verb) => verbs::audit(verb).await,
+        Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
+    }
+}
+
+async fn serve(arguments: &Serve) -> Result<(), Failure> {
+    let filter = EnvFilter::try_from_env("WAYBILL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    let config = crate::config::Config::load(&arguments.config)?;
+    let checked = crate::serve::check(config)?;
+    if arguments.check {
+        print::out(&format!("{}: fine", arguments.config.display()));
+        return Ok(());
+    }
+    let pid = arguments.config.with_file_name("pid");
+    std::fs::write(&pid, std::process::id().to_string()).map_err(|error| crate::config::Misconfigured::File(pid, error))?;
+    Ok(crate::serve::run(checked).await?)
 }

@@ -1,0 +1,94 @@
+//! The demo: a city of three sectors and the Bureau as real processes, and the fifteen steps of the paper between them.
+
+mod plan;
+mod processes;
+mod show;
+
+use crate::cli::session::Failure;
+use crate::cli::{Demo, LegacySystem, print};
+use crate::config::Misconfigured;
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Seed of the legacy systems' records: every run of the demo has the same citizens.
+pub const SEED: u64 = 2021;
+
+/// `waybill demo`.
+///
+/// # Errors
+/// The city does not stand, or a step of it does not do what the paper says.
+pub async fn run(demo: Demo) -> Result<(), Failure> {
+    let since = Instant::now();
+    let say = |line: &str| if demo.json { print::err(line) } else { print::out(line) };
+    clear(&demo.dir)?;
+    let dir = std::path::absolute(&demo.dir).map_err(|error| Misconfigured::File(demo.dir.clone(), error))?;
+    let mappings = demo.mappings.canonicalize().map_err(|error| Misconfigured::File(demo.mappings.clone(), error))?;
+    let members = plan::members()?;
+    plan::lay_out(&dir, &members, &mappings, crate::replica::now())?;
+    let mut processes = processes::Processes::start(&dir, &members, &mappings, demo.records)?;
+    let shown = show::all(&dir, &members, &mappings, demo.records, &say).await;
+    let shown = match shown {
+        Ok(shown) => shown,
+        Err(failure) => {
+            processes.stop().await;
+            return Err(failure);
+        }
+    };
+    let seconds = since.elapsed().as_millis();
+    if demo.json {
+        let sectors: Vec<_> = members.iter().map(|member| json!({ "name": member.id, "url": member.url() })).collect();
+        let document = json!({
+            "ok": shown.ok(),
+            "seconds": seconds as f64 / 1000.0,
+            "sectors": sectors,
+            "steps": shown.steps,
+            "trades": shown.trades,
+            "proof": shown.proof,
+        });
+        print::out(&document.to_string());
+    } else {
+        print::out(&format!("Shown in {}.{:03} s.", seconds / 1000, seconds % 1000));
+    }
+    if !demo.exit {
+        for member in &members {
+            say(&format!("  {:<10} {}/ws/trading?wsdl", member.id, member.url()));
+        }
+        say(&format!("Certificates and profiles are in {}.", dir.display()));
+        say("The city is up; Ctrl-C ends it.");
+        wait().await;
+    }
+    processes.stop().await;
+    if shown.ok() { Ok(()) } else { Err(Failure::DoesNotHold(shown.missing())) }
+}
+
+/// One of the legacy systems, in a process of its own.
+///
+/// # Errors
+/// Its contract cannot be read or its address not be bound.
+pub async fn legacy(arguments: &LegacySystem) -> Result<(), Failure> {
+    let served = crate::legacy_system::serve(&arguments.sector, &arguments.listen, &arguments.mappings, arguments.records, SEED).await;
+    served.map_err(|error| Failure::Misconfigured(Misconfigured::Value(format!("{}: {error}", arguments.sector))))
+}
+
+/// Removes an earlier city; anything else that stands there is left alone.
+fn clear(dir: &Path) -> Result<(), Misconfigured> {
+    let failed = |error| Misconfigured::File(dir.to_owned(), error);
+    if !dir.exists() {
+        return Ok(());
+    }
+    let empty = dir.read_dir().map_err(failed)?.next().is_none();
+    if !empty && !(dir.join("ca.pem").exists() && dir.join("genesis").exists()) {
+        return Err(Misconfigured::Value(format!("{} is not empty and no earlier city: name another with --dir", dir.display())));
+    }
+    std::fs::remove_dir_all(dir).map_err(failed)
+}
+
+async fn wait() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

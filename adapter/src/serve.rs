@@ -1,0 +1,171 @@
+//! `waybill serve`: puts a site together from its configuration and runs it until it is told to stop.
+
+use crate::client::Client;
+use crate::config::{Config, Misconfigured, file};
+use crate::http;
+use crate::legacy::Legacy;
+use crate::limits::HttpLimits;
+use crate::peers::{self, Link};
+use crate::replica::Replica;
+use crate::security::{Fingerprint, Security, Signer, Trust, Window};
+use crate::site::Site;
+use crate::tls::{self, ClientCertificate, IdentityPem};
+use crate::trade::{self, Offers};
+use ledger::body::{Content, Member, Request};
+use ledger::checkpoint::Policy;
+use ledger::keys::SecretKey;
+use ledger::node::Node;
+use ledger::record::Entry;
+use ledger::store::Files;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use xsd::read::Limits;
+
+fn wrong(what: &str, error: &impl std::fmt::Display) -> Misconfigured {
+    Misconfigured::Value(format!("{what}: {error}"))
+}
+
+/// What the files of a configuration hold, checked and ready to run.
+pub struct Checked {
+    config: Config,
+    genesis: Entry,
+    members: Vec<Member>,
+    ledger: String,
+    policy: Policy,
+    me: Member,
+    security: Security,
+    legacy: Option<Legacy>,
+    record: SecretKey,
+    node: SecretKey,
+    server_tls: Arc<rustls::ServerConfig>,
+    peer_tls: Arc<rustls::ServerConfig>,
+    client_tls: Arc<rustls::ClientConfig>,
+}
+
+/// Reads and checks everything that the configuration names, and starts nothing.
+///
+/// # Errors
+/// A file is missing or wrong, or the keys are not those that the genesis registers.
+pub fn check(config: Config) -> Result<Checked, Misconfigured> {
+    let genesis = Entry::decode(&file(&config.genesis)?).map_err(|verdict| wrong("genesis", &verdict))?;
+    let request = Request::read(genesis.clone()).map_err(|verdict| wrong("genesis", &verdict))?;
+    let Content::Genesis(founded) = request.content().clone() else {
+        return Err(Misconfigured::Value(format!("{}: not a genesis", config.genesis.display())));
+    };
+    let ledger = request.ledger().to_owned();
+    let policy = Policy::of_genesis(&ledger, &founded);
+    let unknown = || Misconfigured::Value(format!("sector = \"{}\": the genesis has no such member", config.sector));
+    let me = founded.members.iter().find(|member| member.id == config.sector).cloned().ok_or_else(unknown)?;
+    let record = SecretKey::from_seed(crate::pki::read_seed(&config.keys.record)?);
+    let node = SecretKey::from_seed(crate::pki::read_seed(&config.keys.node)?);
+    if record.public() != me.record_key || node.public() != me.node_key {
+        return Err(Misconfigured::Value(String::from("[keys]: not the keys that the genesis registers for this sector")));
+    }
+    let (certificate, key, ca) = (file(&config.tls.certificate)?, file(&config.tls.key)?, file(&config.tls.ca)?);
+    let identity = IdentityPem { certificate: &certificate, key: &key };
+    let tls_wrong = |error| wrong("[tls]", &error);
+    let signer = Signer::from_pem(&file(&config.message.certificate)?, &file(&config.message.key)?).map_err(|error| wrong("[message]", &error))?;
+    if signer.fingerprint().octets() != &me.message_certificate.0 {
+        return Err(Misconfigured::Value(String::from("[message]: not the certificate that the genesis registers for this sector")));
+    }
+    let trust = Trust::from_pem(&file(&config.message.members)?).map_err(|error| wrong("[message] members", &error))?;
+    let legacy = config.legacy.as_ref().map(Legacy::load).transpose()?;
+    Ok(Checked {
+        server_tls: tls::server(identity, &ca, ClientCertificate::Optional).map_err(tls_wrong)?,
+        peer_tls: tls::server(identity, &ca, ClientCertificate::Required).map_err(tls_wrong)?,
+        client_tls: tls::client(Some(identity), &ca).map_err(tls_wrong)?,
+        security: Security::new(trust, Some(signer), Window::default(), limits(&config)),
+        members: founded.members,
+        config,
+        genesis,
+        ledger,
+        policy,
+        me,
+        legacy,
+        record,
+        node,
+    })
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits { document_bytes_max: config.limits.body_bytes_max, ..Limits::default() }
+}
+
+/// Runs the node until SIGTERM or SIGINT.
+///
+/// # Errors
+/// An address cannot be bound, or the ledger's directory cannot be opened.
+pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
+    let Checked { config, genesis, members, ledger, policy, me, security, legacy, record, node, server_tls, peer_tls, client_tls } = checked;
+    let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
+    let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
+    let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
+    let store = Files::open(&config.data).map_err(|error| wrong(&config.data.display().to_string(), &error))?;
+    let node = Node::open(ledger::node::Config { id: me.node, genesis, node_key: node }, store)
+        .map_err(|error| wrong(&config.data.display().to_string(), &error))?;
+    let links: BTreeMap<u64, Link> = members
+        .iter()
+        .filter(|member| member.node != me.node)
+        .map(|member| (member.node, Link::dial(member.peer.clone(), Fingerprint::from(member.tls_certificate.0), Arc::clone(&client_tls))))
+        .collect();
+    let send = move |to: u64, frame: Vec<u8>| {
+        if let Some(link) = links.get(&to) {
+            link.send(frame);
+        }
+    };
+    let (replica, thread) = Replica::start(node, send).map_err(|error| wrong("ledger thread", &error))?;
+    let known = members.iter().map(|member| (Fingerprint::from(member.tls_certificate.0), member.node)).collect();
+    let inbox = replica.clone();
+    let accepting = tokio::spawn(peers::accept(peers, peer_tls, Arc::new(known), move |from, frame| inbox.deliver(from, frame)));
+    let http_limits = HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() };
+    let site = Arc::new(Site {
+        sector: config.sector.clone(),
+        ledger,
+        server: me.service.clone(),
+        reader: limits(&config),
+        security,
+        schemas: wsdl::schemas().map_err(|error| wrong("schemas", &error))?,
+        legacy,
+        client: Client::new(Some(client_tls), http_limits),
+        replica: replica.clone(),
+        policy,
+        record_key: record,
+        offers: Offers::default(),
+        metadata_dir: config.data.join("../metadata"),
+        config,
+    });
+    let expiring = tokio::spawn(trade::expire(Arc::clone(&site)));
+    let handler = {
+        let site = Arc::clone(&site);
+        move |request| {
+            let site = Arc::clone(&site);
+            async move { crate::endpoint::answer(&site, request).await }
+        }
+    };
+    tracing::info!(sector = site.sector, address = site.config.service.address, "serving");
+    let ended = tokio::task::spawn_blocking(move || thread.join());
+    tokio::pin!(ended);
+    let stop = async {
+        tokio::select! {
+            () = told_to_stop() => {}
+            _ = &mut ended => tracing::error!("the ledger node has stopped"),
+        }
+    };
+    http::serve(services, Some(server_tls), http_limits, handler, stop).await;
+    expiring.abort();
+    accepting.abort();
+    replica.stop();
+    Ok(())
+}
+
+async fn told_to_stop() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
