@@ -41,10 +41,11 @@ fn contract(site: &Site, name: &str, query: &str) -> Response {
     let parts: Vec<&str> = query.split('&').collect();
     let asked = |what: &str| parts.iter().any(|part| part.eq_ignore_ascii_case(what));
     let schema = parts.iter().find_map(|part| part.strip_prefix("xsd="));
+    let contract = site.contracts.get(name);
     let document = match schema {
-        Some(schema) => wsdl::schema(schema),
-        None if asked("wsdl") && asked("split") => wsdl::split(name, &address),
-        None if asked("wsdl") => wsdl::flat(name, &address),
+        Some(schema) => contract.and_then(|contract| contract.part(schema)),
+        None if asked("wsdl") && asked("split") => contract.map(|contract| contract.split(&address)),
+        None if asked("wsdl") => contract.map(|contract| contract.flat(&address)),
         None => return text(404, &format!("The contract is at {address}?wsdl; requests are POSTed to {address}.\n")),
     };
     match document {
@@ -54,7 +55,7 @@ fn contract(site: &Site, name: &str, query: &str) -> Response {
 }
 
 async fn checkpoint(site: &Site) -> Response {
-    match site.replica.read(|node| node.checkpoint().map(str::to_owned)).await {
+    match site.replica.read(|node| node.published().map(|(_, note)| note.to_owned())).await {
         Ok(Some(note)) => text(200, &note),
         _ => text(503, "There is no checkpoint yet.\n"),
     }
@@ -62,11 +63,14 @@ async fn checkpoint(site: &Site) -> Response {
 
 /// 200 when the node can take part in a trade; the reasons in JSON either way.
 async fn ready(site: &Site) -> Response {
-    let seen = site.replica.read(|node| (node.leader(), node.state().size(), node.checkpoint_size())).await;
+    let seen = site.replica.read(|node| node.status()).await;
     let (status, body) = match seen {
-        Ok((leader, leaves, published)) => {
-            let ready = leader != 0 && published > 0;
-            let body = json!({ "ready": ready, "sector": site.sector, "ledger": site.ledger, "leader": leader, "leaves": leaves, "published": published });
+        Ok(status) => {
+            let ready = status.leader.is_some() && status.covered > 0;
+            let body = json!({
+                "ready": ready, "sector": site.sector, "ledger": site.ledger, "node": status.node, "leader": status.leader,
+                "term": status.term, "leaves": status.size, "published": status.covered, "root": status.root.to_string(),
+            });
             (if ready { 200 } else { 503 }, body)
         }
         Err(_) => (503, json!({ "ready": false, "reason": "the ledger node does not answer" })),

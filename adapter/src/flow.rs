@@ -1,7 +1,7 @@
 //! One call, from bytes to bytes. This file is the only one that knows the order of the stages.
 
-use crate::addressing;
-use crate::fault::Fault;
+use crate::addressing::{self, Addressing};
+use crate::fault::{Fault, Reason};
 use crate::http::{Request, Response};
 use crate::security::Profile;
 use crate::service;
@@ -13,14 +13,14 @@ use xsd::tree::Element;
 
 /// Answers one SOAP request to `/ws/<name>`.
 pub async fn answer(site: &Arc<Site>, name: &str, request: &Request, now: Timestamp) -> Response {
-    let envelope = match soap::parse(&request.body, request.content_type(), request.soap_action(), &site.reader) {
+    let envelope = match soap::parse(&request.body, request.header("content-type").unwrap_or_default(), request.header("soapaction"), &site.reader) {
         Ok(envelope) => envelope,
         Err(refused) => return fault(site, &refused.fault, refused.version, None, false, now),
     };
     let version = envelope.version();
     match call(site, name, request, &envelope, now).await {
         Ok(reply) => {
-            let action = format!("urn:waybill:ws:{name}:1/{}", reply.name().local());
+            let action = format!("urn:waybill:ws:{name}:1:{}", reply.name().local());
             respond(site, Draft::new(version).body(reply), &envelope, &action, 200, now)
         }
         Err(fault_) => fault(site, &fault_, version, Some(&envelope), envelope.is_signed(), now),
@@ -32,12 +32,20 @@ async fn call(site: &Arc<Site>, name: &str, request: &Request, envelope: &Envelo
     let addressed = addressing::read(envelope)?;
     let body = site.security.verify(envelope, request.peer, Profile::Transport, now)?; // Signed<Element>: the only maker
     let payload = body.try_map(soap::payload)?; // the one element of the Body
-    if let Some(addressed) = addressed {
-        addressed.check_action(&site.actions(name, payload.content().name().local()))?;
-    }
+    check_action(name, payload.content(), envelope, addressed.as_ref())?;
     let valid = payload.try_map(|payload| site.schemas.validate(payload).map_err(Fault::from))?; // Signed<Valid>
     let call = valid.try_map(|valid| service::decode(name, &valid))?; // Signed<Call>
     service::serve(site, call, now).await // to the ledger and back
+}
+
+/// An action, wherever it stands, must be that of the operation in the Body; the Body alone decides what runs.
+fn check_action(name: &str, payload: &Element, envelope: &Envelope, addressed: Option<&Addressing>) -> Result<(), Fault> {
+    let action = format!("urn:waybill:ws:{name}:1:{}", payload.name().local());
+    if let Some(said) = envelope.action().filter(|said| *said != action) {
+        let sentence = format!("the action '{said}' is not that of {}: {action}", payload.name().local());
+        return Err(Fault::new(Reason::ActionNotSupported, sentence));
+    }
+    addressed.map_or(Ok(()), |addressed| addressed.check_action(&[&action]))
 }
 
 /// Signs the reply if the request was signed; a client that signed nothing could not read a Security header.
@@ -55,7 +63,7 @@ fn respond(site: &Site, draft: Draft, request: &Envelope, action: &str, status: 
     } else {
         draft.octets()
     };
-    Response::new(status).content_type(version.content_type(None)).body(octets)
+    Response::new(status, &version.content_type(None), octets)
 }
 
 fn fault(site: &Site, fault: &Fault, version: Version, request: Option<&Envelope>, signed: bool, now: Timestamp) -> Response {
@@ -63,10 +71,7 @@ fn fault(site: &Site, fault: &Fault, version: Version, request: Option<&Envelope
     let draft = fault.draft(version);
     let response = match request {
         Some(request) if signed => respond(site, draft, request, fault.action(), status, now),
-        _ => Response::new(status).content_type(version.content_type(None)).body(draft.octets()),
+        _ => return Response::of_fault(fault, version, draft.octets()),
     };
-    match fault.retry_after_s() {
-        Some(seconds) => response.header("retry-after", seconds.to_string()),
-        None => response,
-    }
+    Response::of_fault(fault, version, response.body)
 }

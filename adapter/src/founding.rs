@@ -1,8 +1,8 @@
 //! The genesis of a ledger: its members and their keys, signed by all of them.
 
 use data_encoding::HEXLOWER;
-use ed25519_zebra::{SigningKey, VerificationKey};
-use ledger::record::{Entry, PartySignature};
+use ledger::keys::SecretKey;
+use ledger::record::{Entry, PartySignature, Verdict};
 use xsd::time::Timestamp;
 use xsd::tree::{Element, QName};
 
@@ -39,13 +39,7 @@ pub struct Founder {
 /// The public key of a seed.
 #[must_use]
 pub fn public(seed: &[u8; 32]) -> [u8; 32] {
-    VerificationKey::from(&SigningKey::from(*seed)).into()
-}
-
-/// A party's signature over the octets of a record.
-#[must_use]
-pub fn sign(account: &str, seed: &[u8; 32], octets: &[u8]) -> PartySignature {
-    PartySignature { account: account.to_owned(), value: SigningKey::from(*seed).sign(octets).to_bytes() }
+    SecretKey::from_seed(*seed).public().0
 }
 
 /// The genesis body. A checkpoint needs the signatures of a majority of the members.
@@ -76,9 +70,12 @@ pub fn genesis(id: &str, ledger: &str, founded: Timestamp, founders: &[Founder])
 }
 
 /// The founding entry: the genesis with the signature of every founder, (name, seed of its record key).
-#[must_use]
-pub fn entry(genesis: &Element, seeds: &[(String, [u8; 32])]) -> Entry {
+///
+/// # Errors
+/// The genesis is too large.
+pub fn entry(genesis: &Element, seeds: &[(String, [u8; 32])]) -> Result<Entry, Verdict> {
     let body = xsd::write::canonical(genesis, &[], &[]);
-    let signatures = seeds.iter().map(|(account, seed)| sign(account, seed, &body)).collect();
-    Entry { body, signatures }
+    let sign = |(account, seed): &(String, [u8; 32])| PartySignature::sign(account, &SecretKey::from_seed(*seed), &body);
+    let signatures = seeds.iter().map(sign).collect();
+    Entry::new(body, signatures)
 }

@@ -1,11 +1,13 @@
 //! Calls of one adapter to another: a signed SOAP 1.2 message out, a signed reply in.
 
 use crate::addressing;
+use crate::client::CallError;
 use crate::fault::{Fault, Reason, Received};
 use crate::security::Profile;
 use crate::site::{Declined, Located, Site};
 use crate::soap::{self, Draft, Version};
 use crate::unified::{Document, Receipt};
+use std::time::Duration;
 use xsd::tree::Element;
 
 impl Site {
@@ -16,14 +18,15 @@ impl Site {
     pub async fn ask<T: Document>(&self, located: &Located, operation: &str, request: &Element) -> Result<T, Declined> {
         let now = crate::replica::now();
         let url = format!("https://{}/ws/trading", located.server);
-        let action = format!("urn:waybill:ws:trading:1/{operation}");
+        let action = format!("urn:waybill:ws:trading:1:{operation}");
         let headers = addressing::request_headers(&url, &action, &crate::services::urn());
         let draft = headers.into_iter().fold(Draft::new(Version::Soap12), Draft::header).body(request.clone());
         let octets = self.security.sign(draft, now)?;
+        let total = Duration::from_millis(self.config.limits.peer_timeout_ms);
         let content_type = Version::Soap12.content_type(Some(&action));
-        let answer = self.client.post(&url, &[("content-type", &content_type)], octets).await.map_err(|error| unreachable(located, &error))?;
+        let answer = self.client.post(&url, &[("content-type", &content_type)], octets, total).await.map_err(|error| unreachable(located, &error))?;
         let garbled = |what: String| Fault::new(Reason::PeerAnswer, format!("{} answered with no message: {what}", located.sector));
-        let envelope = soap::parse(&answer.body, answer.content_type(), None, &self.reader).map_err(|refused| garbled(refused.fault.sentence().to_owned()))?;
+        let envelope = soap::parse(&answer.body, answer.header("content-type").unwrap_or_default(), None, &self.reader).map_err(|refused| garbled(refused.fault.sentence().to_owned()))?;
         if let Some(received) = envelope.body().and_then(Received::read) {
             return Err(self.declined(located, &received));
         }
@@ -57,7 +60,7 @@ impl Site {
     }
 }
 
-fn unreachable(located: &Located, error: &crate::client::Failed) -> Fault {
-    let reason = if error.is_timeout() { Reason::RequestTimeout } else { Reason::PeerUnavailable };
+fn unreachable(located: &Located, error: &CallError) -> Fault {
+    let reason = if matches!(error, CallError::Timeout) { Reason::RequestTimeout } else { Reason::PeerUnavailable };
     Fault::new(reason, format!("{} cannot be reached: {error}", located.sector))
 }

@@ -1,5 +1,6 @@
 //! The links between ledger nodes: length-prefixed frames over mutual TLS, each link one way, identified by certificate.
 
+use crate::security::Fingerprint;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ const RETRY_MIN: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_millis(500);
 
 /// The other nodes by certificate fingerprint: who may connect, and as which node.
-pub type Nodes = Arc<BTreeMap<String, u64>>;
+pub type Nodes = Arc<BTreeMap<Fingerprint, u64>>;
 
 /// Accepts links until the listener fails. A connection whose certificate is of no member is closed without a word.
 pub async fn accept<D>(listener: TcpListener, tls: Arc<ServerConfig>, nodes: Nodes, deliver: D)
@@ -53,7 +54,7 @@ where
 {
     stream.set_nodelay(true)?;
     let mut stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await??;
-    let fingerprint = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| crate::tls::fingerprint(der));
+    let fingerprint = crate::tls::peer(stream.get_ref().1);
     let Some(from) = fingerprint.and_then(|fingerprint| nodes.get(&fingerprint).copied()) else {
         return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the certificate is of no member"));
     };
@@ -77,7 +78,7 @@ pub struct Link {
 impl Link {
     /// Starts to dial `address`, and accepts there only the certificate `fingerprint`. The task ends when the link is dropped.
     #[must_use]
-    pub fn dial(address: String, fingerprint: String, tls: Arc<ClientConfig>) -> Self {
+    pub fn dial(address: String, fingerprint: Fingerprint, tls: Arc<ClientConfig>) -> Self {
         let (frames, queue) = mpsc::channel(QUEUE_FRAMES);
         tokio::spawn(keep(address, fingerprint, tls, queue));
         Self { frames }
@@ -91,10 +92,10 @@ impl Link {
     }
 }
 
-async fn keep(address: String, fingerprint: String, tls: Arc<ClientConfig>, mut queue: mpsc::Receiver<Vec<u8>>) {
+async fn keep(address: String, fingerprint: Fingerprint, tls: Arc<ClientConfig>, mut queue: mpsc::Receiver<Vec<u8>>) {
     let mut pause = RETRY_MIN;
     while !queue.is_closed() {
-        match send(&address, &fingerprint, Arc::clone(&tls), &mut queue, &mut pause).await {
+        match send(&address, fingerprint, Arc::clone(&tls), &mut queue, &mut pause).await {
             Ok(()) => return,
             Err(error) => tracing::debug!(%address, %error, "peer link"),
         }
@@ -105,7 +106,7 @@ async fn keep(address: String, fingerprint: String, tls: Arc<ClientConfig>, mut 
 
 async fn send(
     address: &str,
-    fingerprint: &str,
+    fingerprint: Fingerprint,
     tls: Arc<ClientConfig>,
     queue: &mut mpsc::Receiver<Vec<u8>>,
     pause: &mut Duration,
@@ -115,8 +116,7 @@ async fn send(
     let stream = tokio::time::timeout(HANDSHAKE, TcpStream::connect(address)).await??;
     stream.set_nodelay(true)?;
     let mut stream = tokio::time::timeout(HANDSHAKE, TlsConnector::from(tls).connect(name, stream)).await??;
-    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| crate::tls::fingerprint(der));
-    if shown.as_deref() != Some(fingerprint) {
+    if crate::tls::peer(stream.get_ref().1) != Some(fingerprint) {
         return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the peer shows another member's certificate"));
     }
     *pause = RETRY_MIN;

@@ -1,12 +1,13 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
-use ledger::node::{Input, Node, Output};
+use ledger::node::{Answer, Input, Node, Output};
 use ledger::proof::Receipt;
 use ledger::record::{Entry, Outcome, Verdict};
-use ledger::store::{Files, StoreError};
+use ledger::segment::StoreError;
+use ledger::store::Files;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{oneshot, watch};
 use xsd::time::Timestamp;
@@ -15,12 +16,14 @@ use xsd::time::Timestamp;
 const QUEUE: usize = 4096;
 /// Raft's tick; an election takes ten to twenty of them.
 const TICK: Duration = Duration::from_millis(50);
+/// Inputs taken together: one fdatasync makes all of them durable.
+const BATCH: usize = 512;
 
 /// A ledger node as the services see it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Replica {
     work: SyncSender<Work>,
-    published: watch::Receiver<u64>,
+    progress: watch::Receiver<Progress>,
     tickets: std::sync::Arc<AtomicU64>,
 }
 
@@ -44,6 +47,13 @@ pub enum Unrecorded {
     Busy,
     /// The node has stopped.
     Stopped,
+}
+
+/// How far this replica is, in leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Progress {
+    applied: u64,
+    published: u64,
 }
 
 type Reading = Box<dyn FnOnce(&Node<Files>) + Send>;
@@ -79,30 +89,27 @@ impl Replica {
         send: impl Fn(u64, Vec<u8>) + Send + 'static,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<Result<(), StoreError>>)> {
         let (work, queue) = sync_channel(QUEUE);
-        let (publish, published) = watch::channel(node.checkpoint_size());
+        let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
-            let mut owner = Owner { node, send, publish, waiting: BTreeMap::new(), outputs: Vec::new() };
+            let mut owner = Owner { node, send, progress, waiting: BTreeMap::new(), inputs: Vec::new(), outputs: Vec::new() };
+            owner.report();
             let mut tick_at = Instant::now() + TICK;
             loop {
-                let step = match queue.recv_timeout(tick_at.saturating_duration_since(Instant::now())) {
-                    Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                    Ok(work) => owner.take(work),
-                    Err(RecvTimeoutError::Timeout) => Ok(()),
-                };
-                let step = step.and_then(|()| {
-                    if Instant::now() < tick_at {
-                        return Ok(());
-                    }
+                let taken = owner.take(&queue, tick_at);
+                if Instant::now() >= tick_at {
                     tick_at = Instant::now() + TICK;
-                    owner.step(Input::Tick)
-                });
-                if let Err(error) = step {
+                    owner.inputs.push(Input::Tick);
+                }
+                if let Err(error) = owner.step() {
                     tracing::error!(%error, "the ledger's disk failed: this node stops, it does not vote with a broken disk");
                     return Err(error);
                 }
+                if !taken {
+                    return Ok(());
+                }
             }
         })?;
-        Ok((Self { work, published, tickets: std::sync::Arc::default() }, thread))
+        Ok((Self { work, progress: watched, tickets: std::sync::Arc::default() }, thread))
     }
 
     /// Delivers a frame of a peer. A full queue drops it, which Raft repairs.
@@ -145,13 +152,25 @@ impl Replica {
     /// # Errors
     /// Busy, stopped, or [`Unrecorded::NoQuorum`].
     pub async fn receipt(&self, index: u64, timeout: Duration) -> Result<Receipt, Unrecorded> {
-        let mut published = self.published.clone();
-        match tokio::time::timeout(timeout, published.wait_for(|size| *size > index)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) => return Err(Unrecorded::Stopped),
-            Err(_) => return Err(Unrecorded::NoQuorum),
-        }
+        self.wait_for(timeout, move |progress| progress.published > index).await?;
         self.read(move |node| node.receipt(index)).await?.ok_or(Unrecorded::NoQuorum)
+    }
+
+    /// Waits until this replica has applied leaf `index`.
+    ///
+    /// # Errors
+    /// Stopped, or [`Unrecorded::NoQuorum`] if it takes too long.
+    pub async fn caught_up(&self, index: u64, timeout: Duration) -> Result<(), Unrecorded> {
+        self.wait_for(timeout, move |progress| progress.applied > index).await
+    }
+
+    async fn wait_for(&self, timeout: Duration, reached: impl Fn(&Progress) -> bool) -> Result<(), Unrecorded> {
+        let mut progress = self.progress.clone();
+        match tokio::time::timeout(timeout, progress.wait_for(reached)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Unrecorded::Stopped),
+            Err(_) => Err(Unrecorded::NoQuorum),
+        }
     }
 
     /// Ends the thread after the work that is queued.
@@ -170,37 +189,56 @@ impl Replica {
 struct Owner<S> {
     node: Node<Files>,
     send: S,
-    publish: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
+    inputs: Vec<Input>,
     outputs: Vec<Output>,
 }
 
 impl<S: Fn(u64, Vec<u8>)> Owner<S> {
-    fn take(&mut self, work: Work) -> Result<(), StoreError> {
-        match work {
-            Work::Message { from, octets } => self.step(Input::Message { from, octets }),
-            Work::Submit { ticket, entry, reply } => {
-                self.waiting.insert(ticket, reply);
-                self.step(Input::Propose { ticket, entry })
+    /// Takes what waits in the queue, or waits for the first until `until`. False when the thread shall end.
+    fn take(&mut self, queue: &Receiver<Work>, until: Instant) -> bool {
+        let mut next = match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(work) => Some(work),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        };
+        while let Some(work) = next {
+            match work {
+                Work::Message { from, octets } => self.inputs.push(Input::Message { from, octets }),
+                Work::Submit { ticket, entry, reply } => {
+                    self.waiting.insert(ticket, reply);
+                    self.inputs.push(Input::Propose { ticket, entry });
+                }
+                Work::Withdraw { ticket } => {
+                    self.waiting.remove(&ticket);
+                    self.inputs.push(Input::Withdraw { ticket });
+                }
+                Work::Read(look) => look(&self.node),
+                Work::Stop => return false,
             }
-            Work::Withdraw { ticket } => {
-                self.waiting.remove(&ticket);
-                self.step(Input::Withdraw { ticket })
-            }
-            Work::Read(look) => {
-                look(&self.node);
-                Ok(())
-            }
-            Work::Stop => Ok(()),
+            next = if self.inputs.len() < BATCH { queue.try_recv().ok() } else { None };
         }
+        true
     }
 
-    fn step(&mut self, input: Input) -> Result<(), StoreError> {
-        self.node.step(input, now(), &mut self.outputs)?;
+    fn step(&mut self) -> Result<(), StoreError> {
+        self.node.steps(self.inputs.drain(..), now(), &mut self.outputs)?;
         for output in std::mem::take(&mut self.outputs) {
             self.put(output);
         }
+        self.report();
         Ok(())
+    }
+
+    fn report(&self) {
+        let published = self.node.published().map_or(0, |(checkpoint, _)| checkpoint.size);
+        let progress = Progress { applied: self.node.state().size(), published };
+        self.progress.send_if_modified(|stands| {
+            let moved = *stands != progress;
+            *stands = progress;
+            moved
+        });
     }
 
     fn put(&mut self, output: Output) {
@@ -209,16 +247,16 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
             Output::Answer { ticket, answer } => {
                 if let Some(reply) = self.waiting.remove(&ticket) {
                     let answer = match answer {
-                        ledger::node::Answer::Committed { index, outcome } => Ok(Committed { index, outcome }),
-                        ledger::node::Answer::Invalid(verdict) => Err(Unrecorded::Invalid(verdict)),
+                        Answer::Committed { index, outcome, .. } => Ok(Committed { index, outcome }),
+                        Answer::Invalid(verdict) => Err(Unrecorded::Invalid(verdict)),
+                        Answer::Busy => Err(Unrecorded::Busy),
                     };
                     drop(reply.send(answer));
                 }
             }
-            Output::Checkpoint { size } => {
-                self.publish.send_replace(size);
-            }
-            Output::Leader { leader } => tracing::info!(leader, "ledger leader"),
+            Output::Checkpoint { .. } => {}
+            Output::Leader { node, term } => tracing::info!(leader = node, term, "ledger leader"),
+            Output::Fork { note } => tracing::error!(note, "a member signed a tree head that contradicts ours"),
         }
     }
 }

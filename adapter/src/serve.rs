@@ -102,13 +102,14 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
-    let store = Files::open(&config.data).map_err(|error| wrong(&config.data.display().to_string(), &error))?;
-    let node = Node::open(ledger::node::Config { id: me.node, genesis, node_key: node }, store)
+    let founded = ledger::tree::Hash::of(genesis.body());
+    let store = Files::open(&config.data, &founded).map_err(|error| wrong(&config.data.display().to_string(), &error))?;
+    let node = Node::open(ledger::node::Config::new(&me.id, genesis, node), store)
         .map_err(|error| wrong(&config.data.display().to_string(), &error))?;
     let links: BTreeMap<u64, Link> = members
         .iter()
         .filter(|member| member.node != me.node)
-        .map(|member| (member.node, Link::dial(member.peer.clone(), Fingerprint::from(member.tls_certificate.0), Arc::clone(&client_tls))))
+        .map(|member| (member.node, Link::dial(member.peer.clone(), crate::site::fingerprint(member.tls_certificate), Arc::clone(&client_tls))))
         .collect();
     let send = move |to: u64, frame: Vec<u8>| {
         if let Some(link) = links.get(&to) {
@@ -116,9 +117,10 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         }
     };
     let (replica, thread) = Replica::start(node, send).map_err(|error| wrong("ledger thread", &error))?;
-    let known = members.iter().map(|member| (Fingerprint::from(member.tls_certificate.0), member.node)).collect();
+    let known = members.iter().map(|member| (crate::site::fingerprint(member.tls_certificate), member.node)).collect();
     let inbox = replica.clone();
     let accepting = tokio::spawn(peers::accept(peers, peer_tls, Arc::new(known), move |from, frame| inbox.deliver(from, frame)));
+    let (contracts, schemas) = crate::contracts::load()?;
     let http_limits = HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() };
     let site = Arc::new(Site {
         sector: config.sector.clone(),
@@ -126,7 +128,8 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         server: me.service.clone(),
         reader: limits(&config),
         security,
-        schemas: wsdl::schemas().map_err(|error| wrong("schemas", &error))?,
+        schemas,
+        contracts,
         legacy,
         client: Client::new(Some(client_tls), http_limits),
         replica: replica.clone(),

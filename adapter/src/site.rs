@@ -200,7 +200,7 @@ impl Site {
     /// No such leaf here, or busy.
     pub async fn leaf(&self, index: u64) -> Result<(Leaf, Vec<u8>), Fault> {
         let octets = self.read(move |node| node.leaf(index)).await?;
-        let octets = octets.ok().flatten().ok_or_else(|| Fault::new(Reason::NotFound, format!("this node has no leaf {index}")))?;
+        let octets = octets.map_err(|_||| Fault::new(Reason::NotFound, format!("this node has no leaf {index}")))?;
         let leaf = Leaf::read(&octets).map_err(|not| Fault::new(Reason::Internal, format!("leaf {index}: {not}")))?;
         Ok((leaf, octets))
     }
@@ -301,4 +301,10 @@ impl Site {
     fn metadata_file(&self, resource: &str) -> PathBuf {
         self.metadata_dir.join(format!("{}.xml", resource.replace('/', "~")))
     }
+}
+
+/// A certificate's fingerprint, as the ledger keeps it, for TLS.
+#[must_use]
+pub fn fingerprint(hash: Hash) -> Fingerprint {
+    Fingerprint::from_octets(hash.0)
 }

@@ -1,5 +1,7 @@
 //! A running city for the tests: real processes, started and ended by `waybill demo`, each killable and restartable.
 
+use adapter::cli::profile::Profile;
+use adapter::cli::session::Session;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -183,3 +185,59 @@ impl Drop for City {
         drop(self.demo.wait());
     }
 }
+
+/// What a node says of itself at /readyz.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The leader's node number.
+    pub leader: Option<u64>,
+    /// Leaves.
+    pub leaves: u64,
+    /// The root over them.
+    pub root: String,
+}
+
+impl City {
+    /// A session of a person.
+    ///
+    /// # Panics
+    /// The profile is wrong.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test cannot go on without its profile")]
+    pub fn session(&self, sector: &str, user: &str) -> Session {
+        Session::open(&Profile::load(&self.profile(sector, user)).expect("a profile")).expect("its files")
+    }
+
+    /// Where a sector's node stands; none if it does not answer.
+    pub async fn standing(&self, sector: &str) -> Option<Standing> {
+        let (_, body) = self.session(sector, "admin").get("/readyz").await.ok()?;
+        let value: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        Some(Standing { leader: value["leader"].as_u64(), leaves: value["leaves"].as_u64()?, root: value["root"].as_str()?.to_owned() })
+    }
+
+    /// Waits until all nodes hold the same leaves, and gives them.
+    ///
+    /// # Panics
+    /// They do not within 30 s.
+    #[expect(clippy::panic, reason = "a test cannot go on with nodes that differ")]
+    pub async fn settled(&self) -> Standing {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let mut standings = Vec::new();
+            for sector in SECTORS {
+                standings.push(self.standing(sector).await);
+            }
+            if let Some(Some(first)) = standings.first()
+                && standings.iter().flatten().count() == SECTORS.len()
+                && standings.iter().flatten().all(|standing| standing.root == first.root && standing.leaves == first.leaves)
+            {
+                return first.clone();
+            }
+            assert!(Instant::now() < until, "the nodes differ after 30 s: {standings:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// The members, in the order of their nodes from 1.
+pub const SECTORS: [&str; 4] = ["transport", "health", "civil", "bureau"];

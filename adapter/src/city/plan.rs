@@ -124,7 +124,8 @@ pub fn lay_out(city: &Path, members: &[Member], mappings: &Path, now: Timestamp)
     }
     pki::write_public(&city.join("messages.pem"), messages.as_bytes())?;
     let genesis = founding::genesis(&uuid::Uuid::new_v4().to_string(), LEDGER, now, &founders);
-    pki::write_public(&city.join("genesis"), &founding::entry(&genesis, &seeds).encode())
+    let entry = founding::entry(&genesis, &seeds).map_err(|verdict| Misconfigured::Value(verdict.to_string()))?;
+    pki::write_public(&city.join("genesis"), &entry.encode())
 }
 
 fn issue(authority: &Authority, dir: &Path, file: &str, name: &str, hosts: &[String], purpose: Use) -> Result<Issued, Misconfigured> {

@@ -36,6 +36,12 @@ impl Fingerprint {
         HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
+    /// The fingerprint of these octets.
+    #[must_use]
+    pub fn from_octets(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
     /// The 32 octets.
     #[must_use]
     pub fn octets(&self) -> &[u8; 32] {

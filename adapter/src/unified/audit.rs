@@ -1,6 +1,6 @@
 //! The messages of the audit service (urn:waybill:ws:audit:1).
 
-use super::Instant;
+use super::{Instant, Status};
 
 shape! {
     /// Request.
@@ -47,6 +47,27 @@ shape! {
     /// Answer.
     ListEntriesResponse = "su" "ListEntriesResponse" {
         elements { "su" "Entry" entries: Vec<LogEntry>, "su" "Next" next: Option<u64> }
+    }
+    /// Request: an evidence bundle.
+    Pull = "su" "Pull" {
+        elements {
+            "su" "Sector" sector: Option<String>,
+            "su" "Sender" sender: Option<String>,
+            "su" "Receiver" receiver: Option<String>,
+            "su" "Resource" resource: Option<String>,
+            "su" "Status" status: Option<Status>,
+            "su" "From" from: Option<Instant>,
+            "su" "To" to: Option<Instant>,
+        }
+    }
+    /// Answer: the bundle's files.
+    PullResponse = "su" "PullResponse" {
+        elements { "su" "File" files: Vec<BundleFile> }
+    }
+    /// su:File: a path below the bundle's directory, and the content in base64.
+    BundleFile {
+        attributes { "name" name: String }
+        text content
     }
     /// su:Entry.
     LogEntry {

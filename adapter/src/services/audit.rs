@@ -1,0 +1,100 @@
+//! The audit service: the log as it is, with its proofs, and evidence bundles.
+
+use crate::fault::{Fault, Reason};
+use crate::service::Account;
+use crate::site::Site;
+use crate::unified::audit::{
+    GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof, GetProofResponse,
+    ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
+};
+use ledger::record::Kind;
+use xsd::time::Timestamp;
+
+/// Entries that one answer holds at most.
+const PAGE: u64 = 100;
+
+/// The latest published checkpoint.
+///
+/// # Errors
+/// There is none yet, or busy.
+pub async fn checkpoint(site: &Site, _: &Account, _: GetCheckpoint, _: Timestamp) -> Result<GetCheckpointResponse, Fault> {
+    let note = site.read(|node| node.published().map(|(_, note)| note.to_owned())).await?;
+    let checkpoint = note.ok_or_else(|| Fault::new(Reason::NoQuorum, "no checkpoint has the signatures of its quorum yet"))?;
+    Ok(GetCheckpointResponse { checkpoint })
+}
+
+/// A leaf's octets.
+///
+/// # Errors
+/// There is no such leaf, or busy.
+pub async fn entry(site: &Site, _: &Account, request: GetEntry, _: Timestamp) -> Result<GetEntryResponse, Fault> {
+    let (_, octets) = site.leaf(request.index).await?;
+    Ok(GetEntryResponse { leaf: data_encoding::BASE64.encode(&octets) })
+}
+
+/// An inclusion proof.
+///
+/// # Errors
+/// The tree has no such leaf or size, or busy.
+pub async fn proof(site: &Site, _: &Account, request: GetProof, _: Timestamp) -> Result<GetProofResponse, Fault> {
+    let GetProof { index, size } = request;
+    let found = site
+        .read(move |node| {
+            let published = node.published().map_or(0, |(checkpoint, _)| checkpoint.size);
+            let size = size.unwrap_or(published);
+            let receipt = if size == published { node.receipt(index) } else { None };
+            node.tree().inclusion(index, size).map(|path| (size, path, receipt.map(|receipt| receipt.text())))
+        })
+        .await?;
+    let (size, path, proof) = found.ok_or_else(|| Fault::new(Reason::NotFound, format!("no tree of that size holds leaf {index}")))?;
+    Ok(GetProofResponse { size, hashes: path.iter().map(ToString::to_string).collect(), proof })
+}
+
+/// A consistency proof.
+///
+/// # Errors
+/// The tree has no such sizes, or busy.
+pub async fn consistency(site: &Site, _: &Account, request: GetConsistency, _: Timestamp) -> Result<GetConsistencyResponse, Fault> {
+    let path = site.read(move |node| node.tree().consistency(request.from, request.to)).await?;
+    let path = path.ok_or_else(|| Fault::new(Reason::NotFound, "the tree does not have these sizes, or From is after To"))?;
+    Ok(GetConsistencyResponse { hashes: path.iter().map(ToString::to_string).collect() })
+}
+
+/// The index of the log.
+///
+/// # Errors
+/// Busy.
+pub async fn list(site: &Site, _: &Account, request: ListEntries, _: Timestamp) -> Result<ListEntriesResponse, Fault> {
+    let limit = usize::try_from(request.limit.unwrap_or(PAGE)).unwrap_or(usize::MAX);
+    let size = site.read(|node| node.state().size()).await?;
+    let mut entries = Vec::new();
+    for index in request.cursor.unwrap_or(0)..size {
+        if entries.len() == limit {
+            return Ok(ListEntriesResponse { entries, next: Some(index) });
+        }
+        let (leaf, _) = site.leaf(index).await?;
+        let fits = request.kind.as_ref().is_none_or(|kind| Kind::from_code(&kind.to_lowercase()) == Some(leaf.kind))
+            && request.sector.as_ref().is_none_or(|sector| leaf.entry.signatures().iter().any(|signature| signature.account == *sector))
+            && request.from.is_none_or(|from| from.0 <= leaf.time)
+            && request.to.is_none_or(|to| leaf.time < to.0);
+        if fits {
+            entries.push(LogEntry {
+                index,
+                kind: leaf.kind.code().to_owned(),
+                time: leaf.time.into(),
+                client: leaf.client.clone(),
+                outcome: leaf.outcome.code().to_owned(),
+            });
+        }
+    }
+    Ok(ListEntriesResponse { entries, next: None })
+}
+
+/// An evidence bundle of what fits.
+///
+/// # Errors
+/// Nothing is published yet, busy, or the ledger cannot be read.
+pub async fn pull(site: &Site, _: &Account, request: Pull, _: Timestamp) -> Result<PullResponse, Fault> {
+    let _ = (site, request);
+    todo!()
+}
