@@ -1,14 +1,31 @@
-//! The gateway of one sector: one message in, one message out.
+//! The gateway of one sector: one message in, one message out. Start reading at [`flow`].
 
 pub mod addressing;
+pub mod city;
+pub mod cli;
 pub mod client;
 pub mod config;
+pub mod contracts;
+pub mod endpoint;
 pub mod fault;
+pub mod fetch;
+pub mod flow;
+pub mod founding;
 pub mod http;
+pub mod legacy;
 pub mod legacy_system;
 pub mod limits;
+mod peer_call;
+pub mod peers;
 pub mod pki;
+pub mod replica;
 pub mod security;
+pub mod serve;
+pub mod service;
+pub mod services;
+pub mod site;
 pub mod soap;
+pub mod steps;
 pub mod tls;
+pub mod trade;
 pub mod unified;
