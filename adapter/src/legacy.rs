@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use wsdl::{Contract, SoapVersion};
-use xsd::decode::Charset;
 use xsd::read::Limits;
 
 /// The legacy system's resources, each with the operation that answers for it.
@@ -29,7 +28,7 @@ pub struct Legacy {
 struct Operation {
     version: Version,
     soap_action: String,
-    charset: Charset,
+    charset: String,
 }
 
 /// The selection that a request stands for: what an order commits to, in one form on both sides.
@@ -82,8 +81,8 @@ impl Legacy {
         let action = Some(operation.soap_action.as_str()).filter(|action| !action.is_empty());
         let envelope = Draft::new(operation.version).body(request).element();
         let unsayable = |error: xsd::read::Malformed| Fault::new(Reason::Unmapped, format!("the request cannot be said in the legacy system's encoding: {error}"));
-        let octets = xsd::write::encoded(&envelope, operation.charset).map_err(unsayable)?;
-        let content_type = operation.version.content_type(action).replace("utf-8", operation.charset.name());
+        let octets = xsd::write::encoded(&envelope, &operation.charset).map_err(unsayable)?;
+        let content_type = operation.version.content_type(action).replace("utf-8", &operation.charset);
         let quoted = format!("\"{}\"", operation.soap_action);
         let mut headers = vec![("content-type", content_type.as_str())];
         if operation.version == Version::Soap11 {
@@ -118,8 +117,7 @@ fn operation(resource: &Resource) -> Result<Operation, Misconfigured> {
     let (version, soap_action) = found.ok_or_else(missing)?;
     let version = if version == SoapVersion::Soap11 { Version::Soap11 } else { Version::Soap12 };
     let name = resource.request().encoding().unwrap_or("UTF-8");
-    let unknown = || Misconfigured::Value(format!("{}: encoding '{name}' is not known here", resource.request().file()));
-    Ok(Operation { version, soap_action, charset: Charset::named(name).ok_or_else(unknown)? })
+    Ok(Operation { version, soap_action, charset: name.to_owned() })
 }
 
 fn unreachable(error: &CallError) -> Fault {
