@@ -28,7 +28,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let members = plan::members()?;
     plan::lay_out(&dir, &members, &mappings, crate::replica::now())?;
     let mut processes = processes::Processes::start(&dir, &members, &mappings, demo.records)?;
-    let shown = show::all(&dir, &members, &mappings, demo.records, &say).await;
+    let shown = show::all(&dir, &members, &mappings, &say).await;
     let shown = match shown {
         Ok(shown) => shown,
         Err(failure) => {
@@ -68,8 +68,21 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
 /// # Errors
 /// Its contract cannot be read or its address not be bound.
 pub async fn legacy(arguments: &LegacySystem) -> Result<(), Failure> {
-    let served = crate::legacy_system::serve(&arguments.sector, &arguments.listen, &arguments.mappings, arguments.records, SEED).await;
-    served.map_err(|error| Failure::Misconfigured(Misconfigured::Value(format!("{}: {error}", arguments.sector))))
+    let wrong = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", arguments.sector));
+    let listener = tokio::net::TcpListener::bind(&arguments.listen).await.map_err(|error| wrong(&error))?;
+    let served = crate::legacy_system::serve(&arguments.sector, listener, arguments.records, SEED).await;
+    Ok(served.map_err(|error| wrong(&error))?)
+}
+
+/// (resource, field, value) by which the records of one citizen are found in transport and in health.
+///
+/// # Errors
+/// The legacy systems have no records, which a test would have shown.
+pub fn example() -> Result<Vec<(&'static str, &'static str, String)>, Failure> {
+    let none = || Failure::Garbled(String::from("the legacy systems have no records"));
+    let first = crate::legacy_system::records("transport", SEED, 1).ok().and_then(|records| records.into_iter().next()).ok_or_else(none)?;
+    let citizen = first.elements().find(|element| element.name().local() == "sfzmhm").map(xsd::tree::Element::string).ok_or_else(none)?;
+    Ok(vec![("transport/vehicle", "owner-id", citizen.clone()), ("health/visit", "patient-id", citizen)])
 }
 
 /// Removes an earlier city; anything else that stands there is left alone.

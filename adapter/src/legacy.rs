@@ -7,7 +7,7 @@ use crate::soap::{self, Draft, Version};
 use crate::unified::business::{Records, Selection};
 use crate::unified::trading::MappingRef;
 use crate::unified::{Criterion, Document};
-use mappings::sector::{Resource, Sector, Unmappable};
+use mappings::{Resource, Sector, Unmappable};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

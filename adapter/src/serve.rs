@@ -7,12 +7,13 @@ use crate::legacy::Legacy;
 use crate::limits::HttpLimits;
 use crate::peers::{self, Link};
 use crate::replica::Replica;
-use crate::security::{Fingerprint, Security, Signer, Trust, Window};
+use crate::security::{Security, Signer, Trust, Window};
 use crate::site::Site;
 use crate::tls::{self, ClientCertificate, IdentityPem};
 use crate::trade::{self, Offers};
 use ledger::body::{Content, Member, Request};
 use ledger::checkpoint::Policy;
+use ledger::index::Index;
 use ledger::keys::SecretKey;
 use ledger::node::Node;
 use ledger::record::Entry;
@@ -106,6 +107,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let store = Files::open(&config.data, &founded).map_err(|error| wrong(&config.data.display().to_string(), &error))?;
     let node = Node::open(ledger::node::Config::new(&me.id, genesis, node), store)
         .map_err(|error| wrong(&config.data.display().to_string(), &error))?;
+    let index = Index::open(&config.data.join("index")).map_err(|error| wrong(&config.data.display().to_string(), &error))?;
     let links: BTreeMap<u64, Link> = members
         .iter()
         .filter(|member| member.node != me.node)
@@ -133,6 +135,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         legacy,
         client: Client::new(Some(client_tls), http_limits),
         replica: replica.clone(),
+        index,
         policy,
         record_key: record,
         offers: Offers::default(),

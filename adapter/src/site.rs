@@ -12,6 +12,7 @@ use crate::unified::metadata::Resource;
 use crate::unified::{Document, PartySignature, Permission, Principal, Receipt};
 use ledger::body::Period;
 use ledger::checkpoint::Policy;
+use ledger::index::{Filter, Index, Page};
 use ledger::keys::SecretKey;
 use ledger::node::Node;
 use ledger::record::{Entry, Leaf};
@@ -49,6 +50,8 @@ pub struct Site {
     pub client: Client,
     /// The ledger.
     pub replica: Replica,
+    /// Histories; what can be rebuilt from the ledger.
+    pub index: Index,
     /// Whose signatures make a checkpoint.
     pub policy: Policy,
     /// Signs this sector's records.
@@ -194,13 +197,23 @@ impl Site {
         if covered && leaf.client == id { Ok(()) } else { Err(wrong(String::from("it is of another record"))) }
     }
 
+    /// One page of a history, by the index, which takes in first what it does not know yet.
+    ///
+    /// # Errors
+    /// Busy, or the index cannot be read.
+    pub async fn history(&self, filter: Filter, start: u64, limit: usize) -> Result<Page, Fault> {
+        let index = self.index.clone();
+        let page = self.read(move |node| index.follow(node.store()).and_then(|_| index.query(&filter, start, limit))).await?;
+        page.map_err(|error| Fault::new(Reason::Internal, format!("the history cannot be read: {error}")))
+    }
+
     /// A leaf and its octets.
     ///
     /// # Errors
     /// No such leaf here, or busy.
     pub async fn leaf(&self, index: u64) -> Result<(Leaf, Vec<u8>), Fault> {
         let octets = self.read(move |node| node.leaf(index)).await?;
-        let octets = octets.map_err(|_||| Fault::new(Reason::NotFound, format!("this node has no leaf {index}")))?;
+        let octets = octets.map_err(|_| Fault::new(Reason::NotFound, format!("this node has no leaf {index}")))?;
         let leaf = Leaf::read(&octets).map_err(|not| Fault::new(Reason::Internal, format!("leaf {index}: {not}")))?;
         Ok((leaf, octets))
     }
@@ -308,3 +321,4 @@ impl Site {
 pub fn fingerprint(hash: Hash) -> Fingerprint {
     Fingerprint::from_octets(hash.0)
 }
+

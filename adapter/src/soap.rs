@@ -183,6 +183,12 @@ fn as_soap11(element: Element, levels: u32) -> Element {
 }
 
 impl Envelope {
+    /// Whether a security header stands in it: only such a client can read one.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.blocks().any(|block| block.name().is(crate::security::WSSE, "Security"))
+    }
+
     /// The version received, in which to answer.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -351,6 +357,13 @@ impl Draft {
         self.version
     }
 
+    /// The message as a tree, without a security header.
+    #[must_use]
+    pub fn element(self) -> Element {
+        let (version, headers, body) = self.into_parts();
+        assemble(version, headers, body)
+    }
+
     pub(crate) fn into_parts(self) -> (Version, Vec<Element>, Element) {
         let body = self.body.into_iter().fold(self.version.element("Body"), Element::child);
         (self.version, self.headers, body)
@@ -359,8 +372,7 @@ impl Draft {
     /// The message without a security header.
     #[must_use]
     pub fn octets(self) -> Vec<u8> {
-        let (version, headers, body) = self.into_parts();
-        write::document(&assemble(version, headers, body))
+        write::document(&self.element())
     }
 }
 

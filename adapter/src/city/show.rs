@@ -173,14 +173,14 @@ fn micros(line: &str, step: Step, conversation: &str) -> Option<u64> {
 ///
 /// # Errors
 /// The city cannot be set up, or a call that must succeed fails.
-pub async fn all(dir: &Path, members: &[Member], mappings: &Path, records: usize, say: &impl Fn(&str)) -> Result<Shown, Failure> {
+pub async fn all(dir: &Path, members: &[Member], mappings: &Path, say: &impl Fn(&str)) -> Result<Shown, Failure> {
     let city = City { dir, members, mappings };
     city.ready().await?;
     say("Four nodes, one ledger: transport (A), health (B), civil affairs (C), and the Bureau as learner.");
     city.set_up().await?;
     say("Directory, users, roles and grants are on the ledger, each signed by the sector that owns it.");
     let clerk = city.session("civil", "clerk")?;
-    let items = crate::legacy_system::example(records, super::SEED);
+    let items = super::example()?;
     let item = |resource: &str| Item {
         resource: resource.to_owned(),
         criteria: items.iter().filter(|(of, _, _)| *of == resource).map(|(_, field, value)| Criterion { field: (*field).to_owned(), value: value.clone() }).collect(),
@@ -280,9 +280,10 @@ async fn prove(city: &City<'_>, say: &impl Fn(&str)) -> Result<Value, Failure> {
     let policy = Policy::of_genesis(request.ledger(), founded);
     crate::pki::write_public(&city.dir.join("policy"), policy.text().as_bytes())?;
     crate::pki::write_public(&city.dir.join("genesis.fingerprint"), ledger::tree::Hash::of(request.entry().body()).to_string().as_bytes())?;
-    let report = ledger::audit::verify(&dir, &ledger::audit::Trust::Policy(policy));
+    let report = ledger::audit::verify(&dir, &ledger::audit::Trust::Policy(policy)).map_err(|error| Misconfigured::File(dir.clone(), error))?;
+    let size = report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let checkpoint = std::fs::read_to_string(dir.join("checkpoint")).unwrap_or_default();
     let verified = report.problems.is_empty();
-    say(&format!("proof: {} entries of civil, pulled from the Bureau, {} offline under a checkpoint of {} leaves", report.entries, if verified { "verify" } else { "DO NOT verify" }, report.size));
-    Ok(json!({ "verified": verified, "checkpoint": checkpoint, "size": report.size }))
+    say(&format!("proof: {} entries of civil, pulled from the Bureau, {} offline under a checkpoint of {} leaves", report.entries, if verified { "verify" } else { "DO NOT verify" }, size));
+    Ok(json!({ "verified": verified, "checkpoint": checkpoint, "size": size }))
 }

@@ -43,11 +43,11 @@ fn principal(flag: &str, text: &str) -> Result<Principal, Failure> {
 }
 
 fn permission(text: &str) -> Result<Permission, Failure> {
-    text.parse().map_err(|_| usage(format!("--permission '{text}': one of read, query, write, subscribe, transfer")))
+    Permission::parse(text).ok_or_else(|| usage(format!("--permission '{text}': one of read, query, write, subscribe, transfer")))
 }
 
 fn status(text: &str) -> Result<Status, Failure> {
-    text.parse().map_err(|_| usage(format!("--status '{text}': one of delivered, denied, failed, not-found, timed-out")))
+    Status::parse(text).ok_or_else(|| usage(format!("--status '{text}': one of delivered, denied, failed, not-found, timed-out")))
 }
 
 /// `waybill status`.
@@ -237,22 +237,23 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
         }
         (None, Some(fingerprint)) => {
             let hash = ledger::tree::Hash::from_hex(fingerprint).ok_or_else(|| usage(String::from("--genesis: 64 hexadecimal digits")))?;
-            ledger::audit::Trust::Genesis(hash)
+            ledger::audit::Trust::Fingerprint(hash)
         }
         (None, None) => return Err(usage(String::from("give the trust root: --policy FILE or --genesis FINGERPRINT"))),
     };
-    let report = ledger::audit::verify(bundle, &trust);
+    let report = ledger::audit::verify(bundle, &trust).map_err(|error| Misconfigured::File(bundle.to_owned(), error))?;
+    let size = report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     if json {
         let document = serde_json::json!({
             "verified": lines.is_empty(),
             "entries": report.entries,
-            "size": report.size,
+            "size": size,
             "problems": lines,
         });
         print::out(&document.to_string());
     } else if lines.is_empty() {
-        print::out(&format!("verified: {} entries under a checkpoint of {} leaves; every file, proof and signature holds", report.entries, report.size));
+        print::out(&format!("verified: {} entries under a checkpoint of {} leaves; every file, proof and signature holds", report.entries, size));
     }
     if lines.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(if json { Vec::new() } else { lines })) }
 }

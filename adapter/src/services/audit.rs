@@ -5,13 +5,19 @@ use crate::service::Account;
 use crate::site::Site;
 use crate::unified::audit::{
     GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof, GetProofResponse,
-    ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
+    BundleFile, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
 };
+use crate::unified::Instant;
+use ledger::index::Filter;
 use ledger::record::Kind;
 use xsd::time::Timestamp;
 
 /// Entries that one answer holds at most.
 const PAGE: u64 = 100;
+/// Records that are looked up at once for a bundle.
+const PULL_PAGE: usize = 500;
+/// Records of one bundle: two files each, and an element's children have a limit.
+const PULL_MAX: usize = 20_000;
 
 /// The latest published checkpoint.
 ///
@@ -95,6 +101,49 @@ pub async fn list(site: &Site, _: &Account, request: ListEntries, _: Timestamp) 
 /// # Errors
 /// Nothing is published yet, busy, or the ledger cannot be read.
 pub async fn pull(site: &Site, _: &Account, request: Pull, _: Timestamp) -> Result<PullResponse, Fault> {
-    let _ = (site, request);
-    todo!()
+    let query = asked(&request);
+    let filter = Filter {
+        who: request.sector,
+        sender: request.sender,
+        receiver: request.receiver,
+        what: request.resource,
+        status: request.status.map(|status| status.to_string()),
+        from: request.from.map(|from| from.0),
+        to: request.to.map(|to| to.0),
+        ..Filter::default()
+    };
+    let mut indexes = Vec::new();
+    let mut start = 0;
+    loop {
+        let page = site.history(filter.clone(), start, PULL_PAGE).await?;
+        indexes.extend(page.indexes);
+        match page.next {
+            Some(next) if indexes.len() < PULL_MAX => start = next,
+            Some(_) => return Err(Fault::new(Reason::TooLarge, format!("more than {PULL_MAX} records fit: narrow the time span"))),
+            None => break,
+        }
+    }
+    if let Some(last) = indexes.last() {
+        site.receipt(*last).await.ok_or_else(|| Fault::new(Reason::NoQuorum, "the latest records are not published yet: try again"))?;
+    }
+    let (exporter, key) = (site.sector.clone(), site.record_key.clone());
+    let files = site.read(move |node| ledger::audit::bundle(node, &indexes, &query, &exporter, &key)).await?;
+    let files = files.map_err(|error| Fault::new(Reason::Internal, format!("no bundle: {error}")))?;
+    let file = |(name, octets): (String, Vec<u8>)| BundleFile { name, content: data_encoding::BASE64.encode(&octets) };
+    Ok(PullResponse { files: files.into_iter().map(file).collect() })
+}
+
+/// The filters in words, for the manifest.
+fn asked(request: &Pull) -> Vec<(String, String)> {
+    let instant = |instant: Option<Instant>| instant.map(|instant| instant.to_string());
+    let filters = [
+        ("sector", request.sector.clone()),
+        ("sender", request.sender.clone()),
+        ("receiver", request.receiver.clone()),
+        ("what", request.resource.clone()),
+        ("status", request.status.map(|status| status.to_string())),
+        ("from", instant(request.from)),
+        ("to", instant(request.to)),
+    ];
+    filters.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect()
 }

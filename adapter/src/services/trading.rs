@@ -9,8 +9,9 @@ use crate::unified::trading::{
     AcceptOffer, AcceptOfferResponse, Fetch, FetchResponse, History, HistoryResponse, Locate, LocateResponse, Location, Place, PlaceOrder,
     PlaceOrderResponse, State, Trade, TradeEntry, TradeStatus, TradeStatusResponse,
 };
-use crate::unified::{Document, Instant, Principal, Status};
+use crate::unified::{Document, Instant, Principal};
 use crate::{fetch, trade};
+use ledger::index::Filter;
 use ledger::record::{Kind, Outcome};
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
@@ -120,39 +121,43 @@ pub async fn status(site: &Site, _: &Account, request: TradeStatus, _: Timestamp
 /// Busy, or the index cannot be read.
 pub async fn history(site: &Site, account: &Account, request: History, _: Timestamp) -> Result<HistoryResponse, Fault> {
     let limit = usize::try_from(request.limit.unwrap_or(PAGE)).unwrap_or(usize::MAX);
-    let query = crate::site::query(&request);
-    let party = (!account.audits()).then(|| account.sector().to_owned());
-    let mut cursor = request.cursor;
+    let filter = Filter {
+        who: (!account.audits()).then(|| account.sector().to_owned()),
+        sender: request.sender.clone(),
+        receiver: request.receiver.clone(),
+        user: request.user.as_ref().map(|user| format!("{}/{}", user.authority, user.name)),
+        what: request.resource.clone(),
+        status: request.status.map(|status| status.to_string()),
+        kind: Some(Kind::Trade.code().to_owned()),
+        outcome: Some(String::from("done")),
+        conversation: None,
+        from: request.from.map(|from| from.0),
+        to: request.to.map(|to| to.0),
+    };
+    let mut start = request.cursor.unwrap_or(0);
     let mut entries = Vec::new();
     loop {
-        let page = site.history(query.clone(), cursor, limit).await?;
+        let page = site.history(filter.clone(), start, limit).await?;
         for index in page.indexes {
-            let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
-            let visible = party.as_ref().is_none_or(|party| trade.who.sender == *party || trade.who.receiver == *party);
-            if !visible || !fits(&trade, &request) {
-                continue;
-            }
             if entries.len() == limit {
                 return Ok(HistoryResponse { entries, next: Some(index) });
             }
-            entries.push(TradeEntry { index, time: leaf.time.into(), trade });
+            let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
+            if fits(&trade, &request) {
+                entries.push(TradeEntry { index, time: leaf.time.into(), trade });
+            }
         }
         match page.next {
-            Some(next) => cursor = Some(next),
+            Some(next) => start = next,
             None => return Ok(HistoryResponse { entries, next: None }),
         }
     }
 }
 
+/// The filters that no index serves.
 fn fits(trade: &Trade, request: &History) -> bool {
     let is = |filter: &Option<String>, value: &str| filter.as_deref().is_none_or(|filter| filter == value);
-    is(&request.server, &trade.where_.server)
-        && is(&request.purpose, &trade.how.purpose)
-        && is(&request.sender, &trade.who.sender)
-        && is(&request.receiver, &trade.who.receiver)
-        && is(&request.resource, &trade.what.resource)
-        && request.status.is_none_or(|status: Status| trade.how.status == status)
-        && request.user.as_ref().is_none_or(|user| trade.who.user == *user)
+    is(&request.server, &trade.where_.server) && is(&request.purpose, &trade.how.purpose)
 }
 
 fn user(account: &Account) -> Result<Principal, Fault> {

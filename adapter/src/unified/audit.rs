@@ -1,5 +1,6 @@
 //! The messages of the audit service (urn:waybill:ws:audit:1).
 
+use super::shape::empty;
 use super::{Instant, Status};
 
 shape! {
