@@ -26,7 +26,10 @@ async fn route(site: &Arc<Site>, request: &Request) -> Response {
         (method, path) => match path.strip_prefix("/ws/").filter(|name| OPERATIONS.iter().any(|(service, _, _)| service == name)) {
             Some(name) if *method == Method::POST => flow::answer(site, name, request, crate::replica::now()).await,
             Some(name) => contract(site, name, query),
-            None => text(404, "There is nothing at this path. The services are at /ws/directory, /ws/trading, /ws/authority, /ws/registry, /ws/audit.\n"),
+            None => text(
+                404,
+                "There is nothing at this path. The services are at /ws/directory, /ws/trading, /ws/authority, /ws/registry, /ws/audit.\n",
+            ),
         },
     }
 }

@@ -5,8 +5,8 @@ use crate::site::{Declined, Located, Site};
 use crate::steps::{self, Step};
 use crate::trade::{commitment, salt, selection, unsalted};
 use crate::unified::trading::{
-    AcceptOffer, AcceptOfferResponse, Fetch, FetchResponse, How, Item, Order, Outcome, PlaceOrder, PlaceOrderResponse, Refusal, Trade, What,
-    When, Where, Who,
+    AcceptOffer, AcceptOfferResponse, Fetch, FetchResponse, How, Item, Order, Outcome, PlaceOrder, PlaceOrderResponse, Refusal, Trade,
+    What, When, Where, Who,
 };
 use crate::unified::{Document, Instant, MendedBy, Principal, Receipt, Status};
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub async fn fetch(site: &Arc<Site>, user: &Principal, request: Fetch, now: Time
     let located = crate::services::trading::locate(site, user, &conversation, request.conversation_id.is_some(), &resources, now).await?;
     let mut running = tokio::task::JoinSet::new();
     for (at, (item, located)) in request.items.into_iter().zip(located).enumerate() {
-        let purchase = Purchase { site: Arc::clone(site), user: user.clone(), conversation: conversation.clone(), purpose: request.purpose.clone() };
+        let purchase =
+            Purchase { site: Arc::clone(site), user: user.clone(), conversation: conversation.clone(), purpose: request.purpose.clone() };
         running.spawn(async move { (at, purchase.item(item, located, now).await) });
     }
     let mut results: Vec<(usize, (Outcome, Option<Fault>))> = Vec::new();
@@ -198,13 +199,7 @@ impl Purchase {
             what: What { resource: order.resource.clone(), records: Vec::new(), digest: None, size: 0, mapping: None },
             where_: Where { server: located.server.clone(), service: String::from("trading"), operation: String::from("PlaceOrder") },
             when: When { requested: order.requested, authorised: None, packed: None },
-            how: How {
-                status,
-                tokens: Vec::new(),
-                grant_ref: None,
-                fault: Some(code.to_owned()),
-                purpose: order.purpose.clone(),
-            },
+            how: How { status, tokens: Vec::new(), grant_ref: None, fault: Some(code.to_owned()), purpose: order.purpose.clone() },
             evidence: None,
         }
     }

@@ -13,10 +13,11 @@ use xsd::tree::Element;
 
 /// Answers one SOAP request to `/ws/<name>`.
 pub async fn answer(site: &Arc<Site>, name: &str, request: &Request, now: Timestamp) -> Response {
-    let envelope = match soap::parse(&request.body, request.header("content-type").unwrap_or_default(), request.header("soapaction"), &site.reader) {
-        Ok(envelope) => envelope,
-        Err(refused) => return fault(site, &refused.fault, refused.version, None, false, now),
-    };
+    let envelope =
+        match soap::parse(&request.body, request.header("content-type").unwrap_or_default(), request.header("soapaction"), &site.reader) {
+            Ok(envelope) => envelope,
+            Err(refused) => return fault(site, &refused.fault, refused.version, None, false, now),
+        };
     let version = envelope.version();
     match call(site, name, request, &envelope, now).await {
         Ok(reply) => {

@@ -73,14 +73,17 @@ impl Legacy {
         }
         let records = Records::of(answer.records.element()).map_err(|unreadable| Fault::new(Reason::Internal, unreadable.to_string()))?;
         let made_by = resource.response();
-        let mapping = MappingRef { id: made_by.id().to_owned(), version: made_by.version().to_owned(), sha256: made_by.sha256().to_owned() };
+        let mapping =
+            MappingRef { id: made_by.id().to_owned(), version: made_by.version().to_owned(), sha256: made_by.sha256().to_owned() };
         Ok((records, mapping))
     }
 
     async fn call(&self, client: &Client, operation: &Operation, request: xsd::tree::Element) -> Result<xsd::tree::Element, Fault> {
         let action = Some(operation.soap_action.as_str()).filter(|action| !action.is_empty());
         let envelope = Draft::new(operation.version).body(request).element();
-        let unsayable = |error: xsd::read::Malformed| Fault::new(Reason::Unmapped, format!("the request cannot be said in the legacy system's encoding: {error}"));
+        let unsayable = |error: xsd::read::Malformed| {
+            Fault::new(Reason::Unmapped, format!("the request cannot be said in the legacy system's encoding: {error}"))
+        };
         let octets = xsd::write::encoded(&envelope, &operation.charset).map_err(unsayable)?;
         let content_type = operation.version.content_type(action).replace("utf-8", &operation.charset);
         let quoted = format!("\"{}\"", operation.soap_action);
@@ -89,7 +92,9 @@ impl Legacy {
             headers.push(("soapaction", &quoted));
         }
         let reply = client.post(&self.endpoint, &headers, octets, self.timeout).await.map_err(|error| unreachable(&error))?;
-        let rubbish = |what: &str| Fault::new(Reason::LegacyAnswer, format!("the legacy system answered HTTP {} with no envelope: {what}", reply.status));
+        let rubbish = |what: &str| {
+            Fault::new(Reason::LegacyAnswer, format!("the legacy system answered HTTP {} with no envelope: {what}", reply.status))
+        };
         let envelope = soap::parse(&reply.body, reply.header("content-type").unwrap_or("text/xml"), None, &self.reader);
         let envelope = envelope.map_err(|refused| rubbish(refused.fault.sentence()))?;
         let mut body = envelope.body().cloned().ok_or_else(|| rubbish("no Body"))?;
@@ -121,14 +126,17 @@ fn operation(resource: &Resource) -> Result<Operation, Misconfigured> {
 }
 
 fn unreachable(error: &CallError) -> Fault {
-    let reason = if matches!(error, CallError::TooLarge | CallError::Protocol(_)) { Reason::LegacyAnswer } else { Reason::LegacyUnavailable };
+    let reason =
+        if matches!(error, CallError::TooLarge | CallError::Protocol(_)) { Reason::LegacyAnswer } else { Reason::LegacyUnavailable };
     Fault::new(reason, format!("the legacy system does not answer: {error}"))
 }
 
 fn answer_fault(id: &str, unmappable: &Unmappable) -> Fault {
     let (reason, what) = match unmappable {
         Unmappable::TooMany(_) => (Reason::Unmapped, "too many records fit, ask for fewer"),
-        Unmappable::Invalid(_) | Unmappable::Rejected(_) => (Reason::LegacyAnswer, "the legacy system's answer is not what its contract says"),
+        Unmappable::Invalid(_) | Unmappable::Rejected(_) => {
+            (Reason::LegacyAnswer, "the legacy system's answer is not what its contract says")
+        }
     };
     Fault::new(reason, format!("{id}: {what}: {unmappable}"))
 }

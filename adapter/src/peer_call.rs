@@ -24,13 +24,21 @@ impl Site {
         let octets = self.security.sign(draft, now)?;
         let total = Duration::from_millis(self.config.limits.peer_timeout_ms);
         let content_type = Version::Soap12.content_type(Some(&action));
-        let answer = self.client.post(&url, &[("content-type", &content_type)], octets, total).await.map_err(|error| unreachable(located, &error))?;
+        let answer = self
+            .client
+            .post(&url, &[("content-type", &content_type)], octets, total)
+            .await
+            .map_err(|error| unreachable(located, &error))?;
         let garbled = |what: String| Fault::new(Reason::PeerAnswer, format!("{} answered with no message: {what}", located.sector));
-        let envelope = soap::parse(&answer.body, answer.header("content-type").unwrap_or_default(), None, &self.reader).map_err(|refused| garbled(refused.fault.sentence().to_owned()))?;
+        let envelope = soap::parse(&answer.body, answer.header("content-type").unwrap_or_default(), None, &self.reader)
+            .map_err(|refused| garbled(refused.fault.sentence().to_owned()))?;
         if let Some(received) = envelope.body().and_then(Received::read) {
             return Err(self.declined(located, &received));
         }
-        let body = self.security.verify(&envelope, answer.peer, Profile::Signature, crate::replica::now()).map_err(|fault| garbled(fault.sentence().to_owned()))?;
+        let body = self
+            .security
+            .verify(&envelope, answer.peer, Profile::Signature, crate::replica::now())
+            .map_err(|fault| garbled(fault.sentence().to_owned()))?;
         let signer = self.account(body.caller()).await?;
         if signer.sector() != located.sector {
             return Err(garbled(format!("it is signed by {}", signer.sector())).into());

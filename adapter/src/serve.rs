@@ -67,7 +67,8 @@ pub fn check(config: Config) -> Result<Checked, Misconfigured> {
     let (certificate, key, ca) = (file(&config.tls.certificate)?, file(&config.tls.key)?, file(&config.tls.ca)?);
     let identity = IdentityPem { certificate: &certificate, key: &key };
     let tls_wrong = |error| wrong("[tls]", &error);
-    let signer = Signer::from_pem(&file(&config.message.certificate)?, &file(&config.message.key)?).map_err(|error| wrong("[message]", &error))?;
+    let signer =
+        Signer::from_pem(&file(&config.message.certificate)?, &file(&config.message.key)?).map_err(|error| wrong("[message]", &error))?;
     if signer.fingerprint().octets() != &me.message_certificate.0 {
         return Err(Misconfigured::Value(String::from("[message]: not the certificate that the genesis registers for this sector")));
     }
@@ -99,7 +100,8 @@ fn limits(config: &Config) -> Limits {
 /// # Errors
 /// An address cannot be bound, or the ledger's directory cannot be opened.
 pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
-    let Checked { config, genesis, members, ledger, policy, me, security, legacy, record, node, server_tls, peer_tls, client_tls } = checked;
+    let Checked { config, genesis, members, ledger, policy, me, security, legacy, record, node, server_tls, peer_tls, client_tls } =
+        checked;
     let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
@@ -111,7 +113,9 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let links: BTreeMap<u64, Link> = members
         .iter()
         .filter(|member| member.node != me.node)
-        .map(|member| (member.node, Link::dial(member.peer.clone(), crate::site::fingerprint(member.tls_certificate), Arc::clone(&client_tls))))
+        .map(|member| {
+            (member.node, Link::dial(member.peer.clone(), crate::site::fingerprint(member.tls_certificate), Arc::clone(&client_tls)))
+        })
         .collect();
     let send = move |to: u64, frame: Vec<u8>| {
         if let Some(link) = links.get(&to) {
@@ -123,7 +127,8 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let inbox = replica.clone();
     let accepting = tokio::spawn(peers::accept(peers, peer_tls, Arc::new(known), move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
-    let http_limits = HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() };
+    let http_limits =
+        HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() };
     let site = Arc::new(Site {
         sector: config.sector.clone(),
         ledger,

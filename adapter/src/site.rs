@@ -260,7 +260,14 @@ impl Site {
     ///
     /// # Errors
     /// Busy.
-    pub async fn authority(&self, user: &Principal, object: &str, permission: Permission, purpose: &str, at: Timestamp) -> Result<Standing, Fault> {
+    pub async fn authority(
+        &self,
+        user: &Principal,
+        object: &str,
+        permission: Permission,
+        purpose: &str,
+        at: Timestamp,
+    ) -> Result<Standing, Fault> {
         let user = ledger::body::Principal { authority: user.authority.clone(), name: user.name.clone() };
         let (object, purpose) = (object.to_owned(), purpose.to_owned());
         let permission = permission.to_string();
@@ -321,4 +328,3 @@ impl Site {
 pub fn fingerprint(hash: Hash) -> Fingerprint {
     Fingerprint::from_octets(hash.0)
 }
-

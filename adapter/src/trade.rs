@@ -5,7 +5,8 @@ use crate::site::{Site, Standing};
 use crate::steps::{self, Step};
 use crate::unified::business::Records;
 use crate::unified::trading::{
-    AcceptOffer, AcceptOfferResponse, Evidence, How, MappingRef, Order, Packet, PlaceOrder, PlaceOrderResponse, Trade, What, When, Where, Who,
+    AcceptOffer, AcceptOfferResponse, Evidence, How, MappingRef, Order, Packet, PlaceOrder, PlaceOrderResponse, Trade, What, When, Where,
+    Who,
 };
 use crate::unified::{Criterion, Document, Instant, PartySignature, Permission, Status};
 use ledger::record::Outcome;
@@ -108,7 +109,10 @@ pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Ti
     steps::done(Step::AuthorityAsked, &order.conversation_id, since);
     let draft = Draft { order, order_signature: request.signature };
     let Standing::Permitted { grant, .. } = authority else {
-        let fault = Fault::new(Reason::Denied, format!("no grant lets {}:{} read {} now", draft.order.user.authority, draft.order.user.name, draft.order.resource));
+        let fault = Fault::new(
+            Reason::Denied,
+            format!("no grant lets {}:{} read {} now", draft.order.user.authority, draft.order.user.name, draft.order.resource),
+        );
         return Err(draft.unfulfilled(site, Status::Denied, "no-grant", fault).await);
     };
     steps::done(Step::AuthorityAnswered, &draft.order.conversation_id, since);
@@ -120,7 +124,11 @@ pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Ti
     let (records, mapping) = match fetched {
         Ok(fetched) => fetched,
         Err(fault) => {
-            let (status, code) = if fault.reason() == Reason::NotFound { (Status::NotFound, "no-resource") } else { (Status::Failed, fault.reason().code()) };
+            let (status, code) = if fault.reason() == Reason::NotFound {
+                (Status::NotFound, "no-resource")
+            } else {
+                (Status::Failed, fault.reason().code())
+            };
             return Err(draft.unfulfilled(site, status, code, fault).await);
         }
     };
@@ -207,7 +215,14 @@ impl Draft {
         }
     }
 
-    fn offer(&self, site: &Site, grant: String, records: Records, mapping: MappingRef, now: Timestamp) -> Result<PlaceOrderResponse, Fault> {
+    fn offer(
+        &self,
+        site: &Site,
+        grant: String,
+        records: Records,
+        mapping: MappingRef,
+        now: Timestamp,
+    ) -> Result<PlaceOrderResponse, Fault> {
         let since = Stopwatch::now();
         let salt = salt()?;
         let content = records.octets();
@@ -249,7 +264,10 @@ pub async fn accept_offer(site: &Site, sector: &str, request: AcceptOffer) -> Re
     if request.signature.account != sector || !site.verifies(&request.signature, &octets).await? {
         return Err(Fault::new(Reason::FailedCheck, "the signature is not the receiver's over the offered trade").trade(&request.trade_id));
     }
-    let committed = site.submit(octets, vec![offer.signature.clone(), request.signature.clone()]).await.map_err(|fault| fault.trade(&request.trade_id))?;
+    let committed = site
+        .submit(octets, vec![offer.signature.clone(), request.signature.clone()])
+        .await
+        .map_err(|fault| fault.trade(&request.trade_id))?;
     if let Outcome::Refused(refusal) = committed.outcome {
         let fault = Fault::new(Reason::Denied, format!("the ledger refused the trade: {}", refusal.code()));
         return Err(fault.trade(&request.trade_id));

@@ -7,7 +7,8 @@ use std::process::Command;
 #[test]
 fn the_demo_prints_one_document_and_ends() {
     let dir = scratch("demo");
-    let output = Command::new(waybill()).args(["demo", "--exit", "--json", "--dir"]).arg(&dir).current_dir(root()).output().expect("waybill runs");
+    let output =
+        Command::new(waybill()).args(["demo", "--exit", "--json", "--dir"]).arg(&dir).current_dir(root()).output().expect("waybill runs");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{told}");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
@@ -16,7 +17,13 @@ fn the_demo_prints_one_document_and_ends() {
     assert!(document["seconds"].as_f64().is_some_and(|seconds| seconds < 30.0), "{text}");
     let sectors: Vec<&str> = document["sectors"].as_array().expect("sectors").iter().filter_map(|sector| sector["name"].as_str()).collect();
     assert_eq!(sectors, ["transport", "health", "civil", "bureau"]);
-    assert!(document["sectors"].as_array().expect("sectors").iter().all(|sector| sector["url"].as_str().is_some_and(|url| url.starts_with("https://"))));
+    assert!(
+        document["sectors"]
+            .as_array()
+            .expect("sectors")
+            .iter()
+            .all(|sector| sector["url"].as_str().is_some_and(|url| url.starts_with("https://")))
+    );
     let steps = document["steps"].as_array().expect("steps");
     assert_eq!(steps.len(), 15);
     for (step, number) in steps.iter().zip(1..) {

@@ -10,7 +10,7 @@ use crate::unified::authority::{AssignRole, AssignRoleResponse, DefineRole, Defi
 use crate::unified::directory::PublishResponse;
 use crate::unified::registry::{AddUser, AddUserResponse};
 use crate::unified::trading::{Fetch, FetchResponse, Item, Locate, LocateResponse, TradeStatus, TradeStatusResponse};
-use crate::unified::{Criterion, FaultDetail, Document, Instant, Period, Permission, Principal, Status};
+use crate::unified::{Criterion, Document, FaultDetail, Instant, Period, Permission, Principal, Status};
 use ledger::checkpoint::Policy;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -88,8 +88,13 @@ impl City<'_> {
                     _ if Stopwatch::now() < until => tokio::time::sleep(Duration::from_millis(50)).await,
                     other => {
                         let log = member.dir(self.dir).join("log");
-                        let seen = other.map_or_else(|failure| failure.to_string(), |(_, body)| String::from_utf8_lossy(&body).into_owned());
-                        return Err(Failure::DoesNotHold(vec![format!("error[start]: {} is not ready: {seen}; see {}", member.id, log.display())]));
+                        let seen =
+                            other.map_or_else(|failure| failure.to_string(), |(_, body)| String::from_utf8_lossy(&body).into_owned());
+                        return Err(Failure::DoesNotHold(vec![format!(
+                            "error[start]: {} is not ready: {seen}; see {}",
+                            member.id,
+                            log.display()
+                        )]));
                     }
                 }
             }
@@ -118,7 +123,8 @@ impl City<'_> {
         let _defined: DefineRoleResponse = civil.call("authority", &DefineRole { role_name: String::from("clerk") }).await?;
         let assign = AssignRole { user_id: String::from("clerk"), role_name: String::from("clerk"), period: period.clone() };
         let _assigned: AssignRoleResponse = civil.call("authority", &assign).await?;
-        for (sector, object, purposes) in [("transport", "transport/vehicle", vec![]), ("health", "health/visit", vec![PURPOSE.to_owned()])] {
+        for (sector, object, purposes) in [("transport", "transport/vehicle", vec![]), ("health", "health/visit", vec![PURPOSE.to_owned()])]
+        {
             let grant = GiveGrant {
                 role: Principal { authority: String::from("civil"), name: String::from("clerk") },
                 object: object.to_owned(),
@@ -183,7 +189,11 @@ pub async fn all(dir: &Path, members: &[Member], mappings: &Path, say: &impl Fn(
     let items = super::example()?;
     let item = |resource: &str| Item {
         resource: resource.to_owned(),
-        criteria: items.iter().filter(|(of, _, _)| *of == resource).map(|(_, field, value)| Criterion { field: (*field).to_owned(), value: value.clone() }).collect(),
+        criteria: items
+            .iter()
+            .filter(|(of, _, _)| *of == resource)
+            .map(|(_, field, value)| Criterion { field: (*field).to_owned(), value: value.clone() })
+            .collect(),
     };
     let resources = vec![String::from("transport/vehicle"), String::from("health/visit"), String::from("energy/meter")];
     let located: LocateResponse = clerk.call("trading", &Locate { conversation_id: None, resources }).await?;
@@ -194,7 +204,11 @@ pub async fn all(dir: &Path, members: &[Member], mappings: &Path, say: &impl Fn(
         }
     }
     let conversation = located.conversation_id;
-    let request = Fetch { conversation_id: Some(conversation.clone()), purpose: PURPOSE.to_owned(), items: vec![item("transport/vehicle"), item("health/visit")] };
+    let request = Fetch {
+        conversation_id: Some(conversation.clone()),
+        purpose: PURPOSE.to_owned(),
+        items: vec![item("transport/vehicle"), item("health/visit")],
+    };
     let fetched: FetchResponse = clerk.call("trading", &request).await?;
     let mut trades = Vec::new();
     granted(&fetched, say, &mut trades);
@@ -235,7 +249,12 @@ fn granted(fetched: &FetchResponse, say: &impl Fn(&str), trades: &mut Vec<Value>
     let index = fetched.results.first().and_then(|result| result.receipt.as_ref()).map(|receipt| receipt.leaf_index);
     for result in &fetched.results {
         let records = result.packet.as_ref().map_or(0, |packet| packet.records.records.len());
-        say(&format!("granted: {} {} with {records} record(s), leaf {:?}", result.resource, result.status, result.receipt.as_ref().map(|receipt| receipt.leaf_index)));
+        say(&format!(
+            "granted: {} {} with {records} record(s), leaf {:?}",
+            result.resource,
+            result.status,
+            result.receipt.as_ref().map(|receipt| receipt.leaf_index)
+        ));
     }
     trades.push(json!({ "case": "granted", "status": if all { "delivered" } else { "failed" }, "index": index }));
 }
@@ -280,10 +299,16 @@ async fn prove(city: &City<'_>, say: &impl Fn(&str)) -> Result<Value, Failure> {
     let policy = Policy::of_genesis(request.ledger(), founded);
     crate::pki::write_public(&city.dir.join("policy"), policy.text().as_bytes())?;
     crate::pki::write_public(&city.dir.join("genesis.fingerprint"), ledger::tree::Hash::of(request.entry().body()).to_string().as_bytes())?;
-    let report = ledger::audit::verify(&dir, &ledger::audit::Trust::Policy(policy)).map_err(|error| Misconfigured::File(dir.clone(), error))?;
+    let report =
+        ledger::audit::verify(&dir, &ledger::audit::Trust::Policy(policy)).map_err(|error| Misconfigured::File(dir.clone(), error))?;
     let size = report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let checkpoint = std::fs::read_to_string(dir.join("checkpoint")).unwrap_or_default();
     let verified = report.problems.is_empty();
-    say(&format!("proof: {} entries of civil, pulled from the Bureau, {} offline under a checkpoint of {} leaves", report.entries, if verified { "verify" } else { "DO NOT verify" }, size));
+    say(&format!(
+        "proof: {} entries of civil, pulled from the Bureau, {} offline under a checkpoint of {} leaves",
+        report.entries,
+        if verified { "verify" } else { "DO NOT verify" },
+        size
+    ));
     Ok(json!({ "verified": verified, "checkpoint": checkpoint, "size": size }))
 }

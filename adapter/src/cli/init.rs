@@ -22,7 +22,8 @@ const HEAD: &str = "# Written by `waybill init`. Paths are relative to this file
 /// # Errors
 /// A name is no name, or a file is there already or cannot be written.
 pub fn run(init: &Init) -> Result<Vec<String>, Misconfigured> {
-    let named = !init.sector.is_empty() && init.sector.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let named =
+        !init.sector.is_empty() && init.sector.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !named {
         return Err(Misconfigured::Value(format!("--sector '{}': a name is made of a-z, 0-9 and -", init.sector)));
     }
@@ -43,9 +44,13 @@ pub fn run(init: &Init) -> Result<Vec<String>, Misconfigured> {
     let config = config(init, port, peer_port);
     let text = toml::to_string(&config).map_err(|error| Misconfigured::Value(error.to_string()))?;
     pki::write_public(&init.dir.join("waybill.toml"), [HEAD, &text].concat().as_bytes())?;
-    lines.push(format!("written to {}: waybill.toml, tls.key, tls.csr, message.key, message.csr, record.key, node.key", init.dir.display()));
+    lines
+        .push(format!("written to {}: waybill.toml, tls.key, tls.csr, message.key, message.csr, record.key, node.key", init.dir.display()));
     lines.push(String::from("next: have the two requests signed, give the two public keys above to the founders of the ledger,"));
-    lines.push(format!("put the files named at the top of waybill.toml beside it, and run: waybill serve --check --config {}", shown(&init.dir)));
+    lines.push(format!(
+        "put the files named at the top of waybill.toml beside it, and run: waybill serve --check --config {}",
+        shown(&init.dir)
+    ));
     Ok(lines)
 }
 

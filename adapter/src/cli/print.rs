@@ -60,7 +60,8 @@ pub fn json(element: &Element) -> Value {
 
 fn table(element: &Element, depth: usize, lines: &mut Vec<String>) {
     let indent = "  ".repeat(depth);
-    let attributes: Vec<String> = element.attributes().iter().map(|attribute| format!("{}={}", attribute.name.local(), attribute.value)).collect();
+    let attributes: Vec<String> =
+        element.attributes().iter().map(|attribute| format!("{}={}", attribute.name.local(), attribute.value)).collect();
     let mut line = format!("{indent}{}", element.name().local());
     if !attributes.is_empty() {
         line = format!("{line} ({})", attributes.join(", "));

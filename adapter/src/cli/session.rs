@@ -66,7 +66,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Misconfigured(misconfigured) => write!(f, "error[config]: {misconfigured}"),
-            Self::Unreached(node, error) => write!(f, "error[unreachable]: {node}: {error}\n  help: is the node running? waybill serve --config …"),
+            Self::Unreached(node, error) => {
+                write!(f, "error[unreachable]: {node}: {error}\n  help: is the node running? waybill serve --config …")
+            }
             Self::Fault(received) => {
                 let detail = received.detail.iter().find_map(|entry| FaultDetail::of(entry).ok());
                 let code = detail.as_ref().map_or(received.code.as_str(), |detail| &detail.code);

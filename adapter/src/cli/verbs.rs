@@ -219,7 +219,9 @@ pub fn write_bundle(dir: &Path, bundle: PullResponse) -> Result<(), Failure> {
     for entry in bundle.files {
         let inside = entry.name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
         let octets = data_encoding::BASE64.decode(entry.content.as_bytes()).ok();
-        let Some(octets) = octets.filter(|_| inside) else { return Err(Failure::Garbled(format!("the node sent a file '{}'", entry.name))) };
+        let Some(octets) = octets.filter(|_| inside) else {
+            return Err(Failure::Garbled(format!("the node sent a file '{}'", entry.name)));
+        };
         let path = dir.join(&entry.name);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
@@ -233,7 +235,9 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
     let trust = match (policy, genesis) {
         (Some(path), _) => {
             let text = String::from_utf8_lossy(&file(path)?).into_owned();
-            ledger::audit::Trust::Policy(Policy::parse(&text).map_err(|line| usage(format!("{}:{line}: not a policy line", path.display())))?)
+            ledger::audit::Trust::Policy(
+                Policy::parse(&text).map_err(|line| usage(format!("{}:{line}: not a policy line", path.display())))?,
+            )
         }
         (None, Some(fingerprint)) => {
             let hash = ledger::tree::Hash::from_hex(fingerprint).ok_or_else(|| usage(String::from("--genesis: 64 hexadecimal digits")))?;
@@ -253,7 +257,10 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
         });
         print::out(&document.to_string());
     } else if lines.is_empty() {
-        print::out(&format!("verified: {} entries under a checkpoint of {} leaves; every file, proof and signature holds", report.entries, size));
+        print::out(&format!(
+            "verified: {} entries under a checkpoint of {} leaves; every file, proof and signature holds",
+            report.entries, size
+        ));
     }
     if lines.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(if json { Vec::new() } else { lines })) }
 }

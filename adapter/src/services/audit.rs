@@ -3,11 +3,11 @@
 use crate::fault::{Fault, Reason};
 use crate::service::Account;
 use crate::site::Site;
-use crate::unified::audit::{
-    GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof, GetProofResponse,
-    BundleFile, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
-};
 use crate::unified::Instant;
+use crate::unified::audit::{
+    BundleFile, GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof,
+    GetProofResponse, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
+};
 use ledger::index::Filter;
 use ledger::record::Kind;
 use xsd::time::Timestamp;

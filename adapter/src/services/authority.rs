@@ -7,7 +7,7 @@ use crate::site::{Site, Standing};
 use crate::unified::authority::{
     AssignRole, AssignRoleResponse, Assignment, AssignmentAction, CheckAuthority, CheckAuthorityResponse, Decision, DefineRole,
     DefineRoleResponse, GiveGrant, GiveGrantResponse, Grant, GrantEntry, ListGrants, ListGrantsResponse, RetireRole, RetireRoleResponse,
-    RevokeGrant, RevokeGrantResponse, Revocation, Role, RoleAction, WithdrawRole, WithdrawRoleResponse,
+    Revocation, RevokeGrant, RevokeGrantResponse, Role, RoleAction, WithdrawRole, WithdrawRoleResponse,
 };
 use crate::unified::{Instant, Period};
 use xsd::time::Timestamp;
@@ -64,7 +64,8 @@ pub async fn list(site: &Site, _: &Account, request: ListGrants, _: Timestamp) -
                     && request.at.is_none_or(|at| granted.ended.is_none() && grant.period.contains(at.0))
                     && granted.index >= from
             };
-            let mut found: Vec<_> = node.state().grants().filter(|(_, granted)| fits(granted)).map(|(_, granted)| (granted.index, granted.ended)).collect();
+            let mut found: Vec<_> =
+                node.state().grants().filter(|(_, granted)| fits(granted)).map(|(_, granted)| (granted.index, granted.ended)).collect();
             found.sort_unstable();
             found
         })

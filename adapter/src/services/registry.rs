@@ -70,7 +70,8 @@ pub async fn relationships(site: &Site, _: &Account, request: ViewRelationships,
         .read(move |node| {
             let state = node.state();
             let mine = |name: &str| user_id.as_deref().is_none_or(|id| id == name);
-            let users: Vec<u64> = state.users().filter(|(who, _)| who.authority == sector && mine(&who.name)).map(|(_, account)| account.index).collect();
+            let users: Vec<u64> =
+                state.users().filter(|(who, _)| who.authority == sector && mine(&who.name)).map(|(_, account)| account.index).collect();
             let assigned: Vec<_> = state.assignments().filter(|(who, _, _)| who.authority == sector && mine(&who.name)).collect();
             let has = |role: &ledger::body::Principal| user_id.is_none() || assigned.iter().any(|(_, held, _)| *held == role);
             let roles: Vec<u64> = state.roles().filter(|(role, _)| role.authority == sector && has(role)).map(|(_, index)| index).collect();
@@ -98,7 +99,8 @@ async fn records<T: Document>(site: &Site, indexes: Vec<u64>) -> Result<Vec<T>, 
 /// Busy.
 pub async fn sectors(site: &Site, _: &Account, _: ListSectors, _: Timestamp) -> Result<ListSectorsResponse, Fault> {
     let (leaf, _) = site.leaf(0).await?;
-    let body = xsd::read::read(leaf.entry.body(), None, &site.reader).map_err(|malformed| Fault::new(Reason::Internal, malformed.to_string()))?;
+    let body =
+        xsd::read::read(leaf.entry.body(), None, &site.reader).map_err(|malformed| Fault::new(Reason::Internal, malformed.to_string()))?;
     let sectors = body.all(crate::founding::NAMESPACE, "Member").map(sector).collect();
     Ok(ListSectorsResponse { sectors })
 }

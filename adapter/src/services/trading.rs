@@ -30,8 +30,10 @@ pub async fn locate_all(site: &Arc<Site>, account: &Account, request: Locate, no
     let conversation_id = request.conversation_id.unwrap_or_else(crate::services::id);
     steps::done(Step::Asked, &conversation_id, since);
     let located = locate(site, &user, &conversation_id, false, &request.resources, now).await?;
-    let place = |located: Located| Place { sector: located.sector, server: located.server, entry_index: located.index, title: located.title };
-    let locations = request.resources.into_iter().zip(located).map(|(resource, located)| Location { resource, place: located.map(place) }).collect();
+    let place =
+        |located: Located| Place { sector: located.sector, server: located.server, entry_index: located.index, title: located.title };
+    let locations =
+        request.resources.into_iter().zip(located).map(|(resource, located)| Location { resource, place: located.map(place) }).collect();
     steps::done(Step::Told, &conversation_id, since);
     Ok(LocateResponse { conversation_id, locations })
 }

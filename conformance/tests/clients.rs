@@ -1,0 +1,53 @@
+//! zeep and PHP's SoapClient, given only the contract's address and a client certificate, fetch a resource and get its receipt.
+
+use conformance::city::{City, root};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn arguments(city: &City) -> Vec<String> {
+    let file = |name: &str| city.dir().join("civil").join(name).display().to_string();
+    let example = adapter::city::example().expect("an example");
+    let (resource, field, value) = &example[0];
+    vec![
+        format!("{}/ws/trading?wsdl", city.url("civil")),
+        file("clerk.pem"),
+        file("clerk.key"),
+        city.dir().join("ca.pem").display().to_string(),
+        String::from("medical-aid"),
+        (*resource).to_owned(),
+        format!("{field}={value}"),
+    ]
+}
+
+fn check(client: &str, output: &Output, value: &str) {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{client}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    for expected in ["located in transport", "status delivered", "leaf ", "c2sp.org/tlog-proof@v1", "city.example/main/1", value] {
+        assert!(text.contains(expected), "{client}: no '{expected}' in {text}");
+    }
+}
+
+#[test]
+fn clients_of_others_fetch_a_resource() {
+    let city = City::start("clients");
+    let arguments = arguments(&city);
+    let value = arguments[6].split_once('=').expect("field=value").1.to_owned();
+    let peers = root().join("conformance/peers");
+    let mut ran = 0;
+    if Command::new("php").arg("-r").arg("exit(class_exists('SoapClient') ? 0 : 1);").status().is_ok_and(|status| status.success()) {
+        let output = Command::new("php").arg(peers.join("php/fetch.php")).args(&arguments).output().expect("php runs");
+        check("php", &output, &value);
+        ran += 1;
+    } else {
+        println!("skipped: PHP's SoapClient: apt-get install php-cli php-soap");
+    }
+    match std::env::var("WAYBILL_ZEEP_PYTHON") {
+        Ok(python) if Path::new(&python).exists() => {
+            let output = Command::new(python).arg(peers.join("zeep/fetch.py")).args(&arguments).output().expect("python runs");
+            check("zeep", &output, &value);
+            ran += 1;
+        }
+        _ => println!("skipped: zeep: python3 -m venv, pip install zeep, and WAYBILL_ZEEP_PYTHON naming its python"),
+    }
+    println!("{ran} clients");
+}

@@ -1,0 +1,201 @@
+//! What an auditor pulls from a running city verifies anywhere, breaks at every flipped byte, and holds no business data.
+
+use conformance::city::City;
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER};
+use ledger::audit::{Trust, verify};
+use ledger::checkpoint::Policy;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Values shorter than this are found everywhere by chance.
+const VALUE_BYTES_MIN: usize = 6;
+const RECORDS: usize = 1200;
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+fn policy(city: &City) -> Policy {
+    Policy::parse(&fs::read_to_string(city.dir().join("policy")).expect("the city's policy")).expect("a policy")
+}
+
+#[test]
+fn evidence_of_a_city() {
+    let city = City::start("evidence");
+    let bundle = city.dir().join("pulled");
+    let auditor = city.profile("bureau", "auditor");
+    let pull = ["audit", "pull", "--profile", auditor.to_str().expect("UTF-8"), "--sector", "civil", "--bundle", bundle.to_str().expect("UTF-8")];
+    let pulled = city.run(&pull);
+    assert_eq!(pulled.status.code(), Some(0), "{}", String::from_utf8_lossy(&pulled.stderr));
+    trust_roots(&city, &bundle);
+    two_exports_are_alike(&city, &bundle);
+    every_change_is_named(&city, &bundle);
+    one_record_with_other_peoples_tools(&bundle);
+    no_business_data(&city);
+}
+
+/// Verified by a policy file or the genesis fingerprint; not by another ledger's.
+fn trust_roots(city: &City, bundle: &Path) {
+    let bundle = bundle.to_str().expect("UTF-8");
+    let policy = city.dir().join("policy");
+    let fingerprint = fs::read_to_string(city.dir().join("genesis.fingerprint")).expect("the fingerprint");
+    let other = "0".repeat(64);
+    let check = |arguments: &[&str], expected: i32| {
+        let output = city.run(&[&["audit", "verify", bundle], arguments].concat());
+        assert_eq!(output.status.code(), Some(expected), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    check(&["--policy", policy.to_str().expect("UTF-8")], 0);
+    check(&["--genesis", fingerprint.trim()], 0);
+    check(&["--genesis", &other], 1);
+    check(&["--genesis", "nonsense"], 3);
+    check(&[], 2);
+}
+
+fn two_exports_are_alike(city: &City, bundle: &Path) {
+    let again = city.dir().join("again");
+    let auditor = city.profile("bureau", "auditor");
+    let pull = ["audit", "pull", "--profile", auditor.to_str().expect("UTF-8"), "--sector", "civil", "--bundle", again.to_str().expect("UTF-8")];
+    assert_eq!(city.run(&pull).status.code(), Some(0));
+    let names = |dir: &Path| files(dir).iter().map(|file| file.strip_prefix(dir).expect("below").to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(bundle), names(&again));
+    for name in names(bundle) {
+        assert_eq!(fs::read(bundle.join(&name)).expect("a file"), fs::read(again.join(&name)).expect("a file"), "{}", name.display());
+    }
+    fs::remove_dir_all(again).expect("removable");
+}
+
+/// Any byte of any file flipped, a file added, a file removed: the report names the file, and the entry where it holds one.
+fn every_change_is_named(city: &City, bundle: &Path) {
+    let trust = Trust::Policy(policy(city));
+    let blamed = |file: &str| {
+        let report = verify(bundle, &trust).expect("readable");
+        let entry = file.split('/').next_back().and_then(|name| name.split('.').next()).and_then(|stem| stem.parse::<u64>().ok());
+        report.problems.iter().any(|problem| problem.file == file && problem.entry == entry)
+    };
+    let all = files(bundle);
+    assert!(all.len() > 20, "a bundle of some size: {}", all.len());
+    let mut flips = 0;
+    for path in &all {
+        let name = path.strip_prefix(bundle).expect("below").to_str().expect("UTF-8").to_owned();
+        let octets = fs::read(path).expect("a file");
+        // Every byte of the first file of each kind, every 41st of the others.
+        let first = !all.iter().any(|other| other < path && other.parent() == path.parent() && other.extension() == path.extension());
+        let stride = if first && octets.len() < 1500 { 1 } else { 41 };
+        for at in (0..octets.len()).step_by(stride).chain([octets.len() - 1]) {
+            let mut flipped = octets.clone();
+            flipped[at] ^= 1 << (at % 8);
+            fs::write(path, &flipped).expect("writable");
+            assert!(blamed(&name), "{name}: the flip at {at} is not named");
+            flips += 1;
+        }
+        fs::remove_file(path).expect("removable");
+        assert!(blamed(&name), "{name}: its absence is not named");
+        fs::write(path, &octets).expect("writable");
+    }
+    for name in ["extra", "entries/0000009999.xml", "proofs/0000000001.tlog-proof~", "keys/other.pem"] {
+        fs::write(bundle.join(name), "x").expect("writable");
+        let report = verify(bundle, &trust).expect("readable");
+        assert!(report.problems.iter().any(|problem| problem.file == name), "{name}: {:?}", report.problems);
+        fs::remove_file(bundle.join(name)).expect("removable");
+    }
+    let report = verify(bundle, &trust).expect("readable");
+    assert!(report.holds(), "whole again: {:?}", report.problems);
+    println!("{flips} flips in {} files, each named", all.len());
+    // And as a person sees it.
+    let entry = all.iter().find(|path| path.parent() == Some(&bundle.join("entries"))).expect("an entry");
+    let octets = fs::read(entry).expect("a file");
+    let mut flipped = octets.clone();
+    flipped[octets.len() / 2] ^= 1;
+    fs::write(entry, flipped).expect("writable");
+    let output = city.run(&["audit", "verify", bundle.to_str().expect("UTF-8"), "--policy", city.dir().join("policy").to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("entries/0000000000.xml (entry 0)"), "{told}");
+    fs::write(entry, octets).expect("writable");
+}
+
+/// xmllint, sha256sum, openssl and base64, by the script that stands in the bundle.
+fn one_record_with_other_peoples_tools(bundle: &Path) {
+    let run = |bundle: &Path| Command::new("sh").arg("VERIFY.txt").current_dir(bundle).output().expect("sh runs");
+    let output = run(bundle);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    let entries = files(&bundle.join("entries"));
+    assert_eq!(told.matches("signed and included").count(), entries.len(), "{told}");
+    let last = entries.last().expect("an entry");
+    let octets = fs::read(last).expect("a file");
+    let text = String::from_utf8(octets.clone()).expect("UTF-8").replacen("sequence=\"", "sequence=\"1", 1);
+    fs::write(last, text).expect("writable");
+    assert!(!run(bundle).status.success(), "the script sees a changed leaf");
+    fs::write(last, octets).expect("writable");
+}
+
+/// Every value of the legacy systems' records, in every form in which it could hide.
+fn no_business_data(city: &City) {
+    let mut values = BTreeSet::new();
+    for sector in ["transport", "health", "civil"] {
+        let found = adapter::legacy_system::values(sector, adapter::city::SEED, RECORDS).expect("a sector");
+        values.extend(found.into_iter().filter(|value| value.len() >= VALUE_BYTES_MIN));
+    }
+    assert!(values.len() > 5000, "enough values to look for: {}", values.len());
+    let mut haystack = Vec::new();
+    for sector in conformance::city::SECTORS {
+        for file in files(&city.dir().join(sector).join("ledger")) {
+            haystack.push((file.display().to_string(), fs::read(&file).unwrap_or_default()));
+        }
+    }
+    haystack.extend(files(&city.dir().join("pulled")).iter().map(|file| (file.display().to_string(), fs::read(file).expect("a file"))));
+    let bytes: usize = haystack.iter().map(|(_, octets)| octets.len()).sum();
+    assert!(haystack.len() > 20 && bytes > 100_000, "the ledger is where this test looks: {} files, {bytes} bytes", haystack.len());
+    let control = b"transport/vehicle".to_vec();
+    assert!(haystack.iter().any(|(_, octets)| holds(octets, &control)), "the search finds what is there");
+
+    let needles: Vec<(String, Vec<u8>)> = values.iter().flat_map(|value| forms(value)).collect();
+    // One pass a file: the first four bytes of every needle lead to the needles that begin so.
+    let mut starts: std::collections::HashMap<[u8; 4], Vec<usize>> = std::collections::HashMap::new();
+    for (at, (_, needle)) in needles.iter().enumerate() {
+        starts.entry([needle[0], needle[1], needle[2], needle[3]]).or_default().push(at);
+    }
+    let mut found = BTreeSet::new();
+    for (file, octets) in &haystack {
+        for at in 0..octets.len().saturating_sub(4) {
+            let Some(candidates) = starts.get(&octets[at..at + 4]) else { continue };
+            for candidate in candidates.iter().filter(|candidate| octets[at..].starts_with(&needles[**candidate].1)) {
+                found.insert(format!("{file}: {}", needles[*candidate].0));
+            }
+        }
+    }
+    assert!(found.is_empty(), "business data in the ledger: {found:#?}");
+    println!("{} values in {} forms, none in {} files of {bytes} bytes", values.len(), needles.len(), haystack.len());
+}
+
+fn holds(octets: &[u8], needle: &[u8]) -> bool {
+    octets.windows(needle.len()).any(|window| window == needle)
+}
+
+/// UTF-8, GB18030, hexadecimal, and base64 at each of its three alignments.
+fn forms(value: &str) -> Vec<(String, Vec<u8>)> {
+    let (gb, _, _) = encoding_rs::GB18030.encode(value);
+    let mut forms = vec![(format!("{value} in UTF-8"), value.as_bytes().to_vec()), (format!("{value} in GB18030"), gb.to_vec())];
+    for octets in [value.as_bytes(), &gb] {
+        forms.push((format!("{value} in hex"), HEXLOWER.encode(octets).into_bytes()));
+        forms.push((format!("{value} in base64"), BASE64.encode(octets).trim_end_matches('=').as_bytes()[..octets.len() / 3 * 4].to_vec()));
+        for shift in 1..3 {
+            let shifted = [&vec![0; shift], octets].concat();
+            let text = BASE64_NOPAD.encode(&shifted);
+            forms.push((format!("{value} in base64, shifted"), text.as_bytes()[4..shifted.len() / 3 * 4].to_vec()));
+        }
+    }
+    forms.retain(|(_, needle)| needle.len() >= 4);
+    forms.sort();
+    forms.dedup();
+    forms
+}
