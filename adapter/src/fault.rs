@@ -82,6 +82,10 @@ pub enum Reason {
     Denied,
     /// The caller's certificate stands for nobody on the ledger, or for somebody who may not do this.
     NotRegistered,
+    /// There is no such resource or record.
+    NoRecord,
+    /// Another sector's adapter did not answer in time.
+    PeerTimeout,
     /// No such trade is waiting here.
     UnknownTrade,
     /// The identifier was used before, for something else.
@@ -164,7 +168,9 @@ const fn wsa(code: &'static str, names: &'static [&'static str]) -> Row {
 
 impl Reason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
+        Self::NoRecord,
+        Self::PeerTimeout,
         Self::BadRequest,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -250,6 +256,8 @@ impl Reason {
             Self::DestinationUnreachable => wsa("addressing.destination", &["DestinationUnreachable"]),
             Self::Denied => Row { mend: Mend::Provider, ..sender("trade.denied") },
             Self::NotRegistered => Row { mend: Mend::Operator, ..sender("caller.not-registered") },
+            Self::NoRecord => sender("trade.not-found"),
+            Self::PeerTimeout => receiver("peer.timeout", Mend::Provider, true, None),
             Self::UnknownTrade => sender("trade.unknown"),
             Self::Conflict => sender("trade.conflict"),
             Self::Refused => sender("ledger.refused"),

@@ -169,8 +169,8 @@ impl Purchase {
         let Declined { fault, receipt } = declined;
         let status = match fault.reason() {
             Reason::Denied => Status::Denied,
-            Reason::NotFound => Status::NotFound,
-            Reason::RequestTimeout => Status::TimedOut,
+            Reason::NoRecord => Status::NotFound,
+            Reason::PeerTimeout => Status::TimedOut,
             _ => Status::Failed,
         };
         let fault = fault.trade(&order.id);

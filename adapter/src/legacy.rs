@@ -62,7 +62,7 @@ impl Legacy {
     /// No such resource, a criterion that it does not know, a legacy system that is down, refuses, or answers what its contract
     /// does not say.
     pub async fn fetch(&self, client: &Client, id: &str, criteria: &[Criterion]) -> Result<(Records, MappingRef), Fault> {
-        let unknown = || Fault::new(Reason::NotFound, format!("no mapping here answers for {id}"));
+        let unknown = || Fault::new(Reason::NoRecord, format!("no mapping here answers for {id}"));
         let (resource, operation) = self.sector.resource(id).zip(self.operations.get(id)).ok_or_else(unknown)?;
         let asked = resource.ask(criteria.iter().map(|criterion| (criterion.field.as_str(), criterion.value.as_str())));
         let request = asked.map_err(|unmappable| Fault::new(Reason::Unmapped, format!("{id} cannot be asked for that: {unmappable}")))?;

@@ -53,7 +53,7 @@ impl Site {
         let reason = match received.stable() {
             Some(
                 reason @ (Reason::Denied
-                | Reason::NotFound
+                | Reason::NoRecord
                 | Reason::UnknownTrade
                 | Reason::LegacyUnavailable
                 | Reason::LegacyAnswer
@@ -69,6 +69,6 @@ impl Site {
 }
 
 fn unreachable(located: &Located, error: &CallError) -> Fault {
-    let reason = if matches!(error, CallError::Timeout) { Reason::RequestTimeout } else { Reason::PeerUnavailable };
+    let reason = if matches!(error, CallError::Timeout) { Reason::PeerTimeout } else { Reason::PeerUnavailable };
     Fault::new(reason, format!("{} cannot be reached: {error}", located.sector))
 }

@@ -119,12 +119,12 @@ pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Ti
 
     let fetched = match &site.legacy {
         Some(legacy) => legacy.fetch(&site.client, &draft.order.resource, &request.criteria).await,
-        None => Err(Fault::new(Reason::NotFound, format!("{} has no such resource", site.sector))),
+        None => Err(Fault::new(Reason::NoRecord, format!("{} has no such resource", site.sector))),
     };
     let (records, mapping) = match fetched {
         Ok(fetched) => fetched,
         Err(fault) => {
-            let (status, code) = if fault.reason() == Reason::NotFound {
+            let (status, code) = if fault.reason() == Reason::NoRecord {
                 (Status::NotFound, "no-resource")
             } else {
                 (Status::Failed, fault.reason().code())
@@ -133,7 +133,7 @@ pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Ti
         }
     };
     if records.records.is_empty() {
-        let fault = Fault::new(Reason::NotFound, format!("no record of {} fits the criteria", draft.order.resource));
+        let fault = Fault::new(Reason::NoRecord, format!("no record of {} fits the criteria", draft.order.resource));
         return Err(draft.unfulfilled(site, Status::NotFound, "no-record", fault).await);
     }
     draft.offer(site, grant, records, mapping, now)
@@ -294,7 +294,7 @@ pub async fn expire(site: std::sync::Arc<Site>) {
         every.tick().await;
         for offer in site.offers.expired(crate::replica::now()) {
             let draft = Draft { order: offer.order, order_signature: offer.order_signature };
-            let fault = Fault::new(Reason::RequestTimeout, "nobody accepted the offer in time");
+            let fault = Fault::new(Reason::PeerTimeout, "nobody accepted the offer in time");
             let fault = draft.unfulfilled(&site, Status::TimedOut, "offer-expired", fault).await;
             tracing::info!(%fault, "offer expired");
         }

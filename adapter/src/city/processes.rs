@@ -29,7 +29,10 @@ impl Processes {
                 let mut legacy = program()?;
                 legacy.args(["legacy-system", member.id, "--listen", &format!("127.0.0.1:{port}"), "--records", &records.to_string()]);
                 legacy.arg("--mappings").arg(mappings.join(member.id));
-                running.push(spawn(legacy, &dir.join("legacy.log"))?);
+                let child = spawn(legacy, &dir.join("legacy.log"))?;
+                let pid = child.id().map(|pid| pid.to_string()).unwrap_or_default();
+                crate::pki::write_public(&dir.join("legacy.pid"), pid.as_bytes())?;
+                running.push(child);
             }
             let mut node = program()?;
             node.arg("serve").arg("--config").arg(dir.join("waybill.toml"));

@@ -52,7 +52,7 @@ pub async fn proof(site: &Site, _: &Account, request: GetProof, _: Timestamp) ->
             node.tree().inclusion(index, size).map(|path| (size, path, receipt.map(|receipt| receipt.text())))
         })
         .await?;
-    let (size, path, proof) = found.ok_or_else(|| Fault::new(Reason::NotFound, format!("no tree of that size holds leaf {index}")))?;
+    let (size, path, proof) = found.ok_or_else(|| Fault::new(Reason::NoRecord, format!("no tree of that size holds leaf {index}")))?;
     Ok(GetProofResponse { size, hashes: path.iter().map(ToString::to_string).collect(), proof })
 }
 
@@ -62,7 +62,7 @@ pub async fn proof(site: &Site, _: &Account, request: GetProof, _: Timestamp) ->
 /// The tree has no such sizes, or busy.
 pub async fn consistency(site: &Site, _: &Account, request: GetConsistency, _: Timestamp) -> Result<GetConsistencyResponse, Fault> {
     let path = site.read(move |node| node.tree().consistency(request.from, request.to)).await?;
-    let path = path.ok_or_else(|| Fault::new(Reason::NotFound, "the tree does not have these sizes, or From is after To"))?;
+    let path = path.ok_or_else(|| Fault::new(Reason::NoRecord, "the tree does not have these sizes, or From is after To"))?;
     Ok(GetConsistencyResponse { hashes: path.iter().map(ToString::to_string).collect() })
 }
 

@@ -58,7 +58,7 @@ pub async fn publish(site: &Site, _: &Account, request: Publish, now: Timestamp)
 /// It is not in the directory, or not this sector's.
 pub async fn withdraw(site: &Site, _: &Account, request: Withdraw, now: Timestamp) -> Result<WithdrawResponse, Fault> {
     let Some(found) = find(site, &request.resource).await? else {
-        return Err(Fault::new(Reason::NotFound, format!("{} is not in the directory", request.resource)));
+        return Err(Fault::new(Reason::NoRecord, format!("{} is not in the directory", request.resource)));
     };
     let before = found.entry.id.clone();
     let entry = Entry { id: id(), timestamp: Instant(now), status: EntryStatus::Withdrawn, supersedes: Some(before), ..found.entry };
