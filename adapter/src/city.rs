@@ -36,12 +36,12 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let seconds = since.elapsed().as_millis();
+    let seconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     if demo.json {
         let sectors: Vec<_> = members.iter().map(|member| json!({ "name": member.id, "url": member.url() })).collect();
         let document = json!({
             "ok": shown.ok(),
-            "seconds": seconds as f64 / 1000.0,
+            "seconds": show::thousandths(seconds),
             "sectors": sectors,
             "steps": shown.steps,
             "trades": shown.trades,

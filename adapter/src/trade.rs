@@ -117,6 +117,7 @@ pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Ti
     };
     steps::done(Step::AuthorityAnswered, &draft.order.conversation_id, since);
 
+    let since = Stopwatch::now();
     let fetched = match &site.legacy {
         Some(legacy) => legacy.fetch(&site.client, &draft.order.resource, &request.criteria).await,
         None => Err(Fault::new(Reason::NoRecord, format!("{} has no such resource", site.sector))),
@@ -136,7 +137,9 @@ pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Ti
         let fault = Fault::new(Reason::NoRecord, format!("no record of {} fits the criteria", draft.order.resource));
         return Err(draft.unfulfilled(site, Status::NotFound, "no-record", fault).await);
     }
-    draft.offer(site, grant, records, mapping, now)
+    let offer = draft.offer(site, grant, records, mapping, now)?;
+    steps::done(Step::Packed, &draft.order.conversation_id, since);
+    Ok(offer)
 }
 
 async fn check_order(
@@ -223,7 +226,6 @@ impl Draft {
         mapping: MappingRef,
         now: Timestamp,
     ) -> Result<PlaceOrderResponse, Fault> {
-        let since = Stopwatch::now();
         let salt = salt()?;
         let content = records.octets();
         let mut trade = self.trade(site, Status::Delivered);
@@ -247,7 +249,6 @@ impl Draft {
             expires: now.plus_ms(site.config.limits.offer_timeout_ms),
             settled: false,
         })?;
-        steps::done(Step::Packed, &self.order.conversation_id, since);
         Ok(response)
     }
 }

@@ -29,7 +29,7 @@ fn the_demo_prints_one_document_and_ends() {
     for (step, number) in steps.iter().zip(1..) {
         assert_eq!(step["id"], format!("W{number}"), "{text}");
         assert_eq!(step["ok"], true, "{text}");
-        assert!(step["ms"].is_u64(), "{text}");
+        assert!(step["ms"].is_number(), "{text}");
     }
     let trades: Vec<(&str, &str)> = document["trades"]
         .as_array()
@@ -37,7 +37,11 @@ fn the_demo_prints_one_document_and_ends() {
         .iter()
         .map(|trade| (trade["case"].as_str().unwrap_or_default(), trade["status"].as_str().unwrap_or_default()))
         .collect();
-    assert_eq!(trades, [("granted", "delivered"), ("denied", "denied"), ("partial", "delivered"), ("partial", "denied")], "{text}");
+    assert_eq!(
+        trades,
+        [("granted", "delivered"), ("granted", "delivered"), ("denied", "denied"), ("partial", "delivered"), ("partial", "denied")],
+        "{text}"
+    );
     assert!(document["trades"].as_array().expect("trades").iter().all(|trade| trade["index"].is_u64()), "{text}");
     assert_eq!(document["proof"]["verified"], true, "{text}");
     assert!(document["proof"]["checkpoint"].as_str().is_some_and(|note| note.starts_with("city.example/main/1\n")), "{text}");

@@ -32,7 +32,8 @@ fn evidence_of_a_city() {
     let city = City::start("evidence");
     let bundle = city.dir().join("pulled");
     let auditor = city.profile("bureau", "auditor");
-    let pull = ["audit", "pull", "--profile", auditor.to_str().expect("UTF-8"), "--sector", "civil", "--bundle", bundle.to_str().expect("UTF-8")];
+    let pull =
+        ["audit", "pull", "--profile", auditor.to_str().expect("UTF-8"), "--sector", "civil", "--bundle", bundle.to_str().expect("UTF-8")];
     let pulled = city.run(&pull);
     assert_eq!(pulled.status.code(), Some(0), "{}", String::from_utf8_lossy(&pulled.stderr));
     trust_roots(&city, &bundle);
@@ -62,7 +63,8 @@ fn trust_roots(city: &City, bundle: &Path) {
 fn two_exports_are_alike(city: &City, bundle: &Path) {
     let again = city.dir().join("again");
     let auditor = city.profile("bureau", "auditor");
-    let pull = ["audit", "pull", "--profile", auditor.to_str().expect("UTF-8"), "--sector", "civil", "--bundle", again.to_str().expect("UTF-8")];
+    let pull =
+        ["audit", "pull", "--profile", auditor.to_str().expect("UTF-8"), "--sector", "civil", "--bundle", again.to_str().expect("UTF-8")];
     assert_eq!(city.run(&pull).status.code(), Some(0));
     let names = |dir: &Path| files(dir).iter().map(|file| file.strip_prefix(dir).expect("below").to_owned()).collect::<Vec<_>>();
     assert_eq!(names(bundle), names(&again));
@@ -115,7 +117,8 @@ fn every_change_is_named(city: &City, bundle: &Path) {
     let mut flipped = octets.clone();
     flipped[octets.len() / 2] ^= 1;
     fs::write(entry, flipped).expect("writable");
-    let output = city.run(&["audit", "verify", bundle.to_str().expect("UTF-8"), "--policy", city.dir().join("policy").to_str().expect("UTF-8")]);
+    let output =
+        city.run(&["audit", "verify", bundle.to_str().expect("UTF-8"), "--policy", city.dir().join("policy").to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("entries/0000000000.xml (entry 0)"), "{told}");

@@ -9,7 +9,8 @@ use adapter::soap::{Draft, Version};
 use adapter::tls::{self, IdentityPem};
 use adapter::trade::{commitment, selection};
 use adapter::unified::trading::{
-    AcceptOffer, Fetch, FetchResponse, Item, Locate, LocateResponse, Order, PlaceOrder, PlaceOrderResponse, TradeStatus, TradeStatusResponse,
+    AcceptOffer, Fetch, FetchResponse, Item, Locate, LocateResponse, Order, PlaceOrder, PlaceOrderResponse, TradeStatus,
+    TradeStatusResponse,
 };
 use adapter::unified::{Criterion, Document, FaultDetail, Instant, PartySignature, Principal, Receipt, Status};
 use conformance::city::City;
@@ -87,18 +88,33 @@ async fn refusals_on_the_wire() {
 async fn unreadable(city: &City) {
     let before = city.settled().await.leaves;
     let wire = Wire::open(city, "civil", Some(("civil", "clerk")));
-    let good = String::from_utf8(envelope(&Locate { conversation_id: None, resources: vec![String::from("transport/vehicle")] })).expect("UTF-8");
+    let good =
+        String::from_utf8(envelope(&Locate { conversation_id: None, resources: vec![String::from("transport/vehicle")] })).expect("UTF-8");
     let huge = [good.as_bytes(), &vec![b' '; 11 << 20]].concat();
     let rows: &[(&str, &str, Vec<u8>, u16, &str, &str)] = &[
         ("not well formed", SOAP12, good.replace("</env:Body>", "</env:Bady>").into_bytes(), 400, "Sender", "xml.not-well-formed"),
         ("two roots", SOAP12, [good.as_bytes(), b"<x/>"].concat(), 400, "Sender", "xml.not-well-formed"),
-        ("a DTD", SOAP12, [b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>", good.as_bytes()].concat(), 400, "Sender", "xml.doctype"),
+        (
+            "a DTD",
+            SOAP12,
+            [b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>", good.as_bytes()].concat(),
+            400,
+            "Sender",
+            "xml.doctype",
+        ),
         ("oversize", SOAP12, huge, 413, "Sender", "xml.too-large"),
         ("no envelope", SOAP12, b"<x/>".to_vec(), 500, "VersionMismatch", "soap.version"),
         ("JSON", "application/json", b"{}".to_vec(), 415, "Sender", "http.media-type"),
         ("no operation", SOAP12, good.replace("Locate", "Relocate").into_bytes(), 400, "Sender", "record.invalid"),
         ("invalid", SOAP12, good.replace("transport/vehicle", "Transport Vehicle").into_bytes(), 400, "Sender", "record.invalid"),
-        ("another operation's action", "application/soap+xml; action=\"urn:waybill:ws:trading:1:Fetch\"", good.clone().into_bytes(), 400, "Sender", "addressing.action"),
+        (
+            "another operation's action",
+            "application/soap+xml; action=\"urn:waybill:ws:trading:1:Fetch\"",
+            good.clone().into_bytes(),
+            400,
+            "Sender",
+            "addressing.action",
+        ),
     ];
     for (name, content_type, octets, status, code, stable) in rows {
         let reply = wire.post(content_type, octets.clone()).await;
@@ -283,7 +299,8 @@ async fn legacy(city: &City) {
             let mut stream = stream;
             let mut request = [0; 65_536];
             let _read = stream.read(&mut request);
-            let _written = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: 12\r\nconnection: close\r\n\r\n<rubbish>&&&");
+            let _written = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: 12\r\nconnection: close\r\n\r\n<rubbish>&&&");
         }
     });
     failed(city, "legacy.answer").await;
@@ -313,7 +330,8 @@ async fn no_quorum(city: &mut City) {
     place.order.selection = commitment(&[7; 16], &selection(resource, &place.criteria));
     place.signature = health.sign(&place.order.octets());
     let offered = health.send(&place).await;
-    let offer = PlaceOrderResponse::of(body(&offered).elements().next().expect("an offer")).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&offered.body)));
+    let offer = PlaceOrderResponse::of(body(&offered).elements().next().expect("an offer"))
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&offered.body)));
     let before = city.settled().await.leaves;
     city.kill("transport");
     city.kill("civil");

@@ -23,8 +23,8 @@ pub struct Member {
     pub service: u16,
     /// Port of its ledger node.
     pub peer: u16,
-    /// Port of its legacy system; the Bureau has none.
-    pub legacy: Option<u16>,
+    /// Port of its legacy system and the path it answers on; the Bureau has none.
+    pub legacy: Option<(u16, &'static str)>,
     /// The people who get a certificate.
     pub users: &'static [&'static str],
 }
@@ -52,19 +52,19 @@ pub fn members() -> Result<Vec<Member>, Misconfigured> {
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let ports = if fixed.iter().all(free) { fixed } else { any_ports(12)? };
     let port = |at: usize| ports.get(at).copied().unwrap_or_default();
-    let member = |at: usize, id, names, users| Member {
+    let member = |at: usize, id, names, path: Option<&'static str>, users| Member {
         id,
         names,
         service: port(at),
         peer: port(4 + at),
-        legacy: (id != "bureau").then(|| port(8 + at)),
+        legacy: path.map(|path| (port(8 + at), path)),
         users,
     };
     Ok(vec![
-        member(0, "transport", ["Transport Bureau", "交通运输局"], &["admin"]),
-        member(1, "health", ["Health Commission", "卫生健康委员会"], &["admin"]),
-        member(2, "civil", ["Civil Affairs Bureau", "民政局"], &["admin", "clerk", "trainee"]),
-        member(3, "bureau", ["Big Data Bureau", "大数据局"], &["admin", "auditor"]),
+        member(0, "transport", ["Transport Bureau", "交通运输局"], Some("/trff/services/VehicleService"), &["admin"]),
+        member(1, "health", ["Health Commission", "卫生健康委员会"], Some("/his/visits"), &["admin"]),
+        member(2, "civil", ["Civil Affairs Bureau", "民政局"], Some("/household"), &["admin", "clerk", "trainee"]),
+        member(3, "bureau", ["Big Data Bureau", "大数据局"], None, &["admin", "auditor"]),
     ])
 }
 
@@ -157,9 +157,9 @@ fn configure(dir: &Path, member: &Member, mappings: &Path) -> Result<(), Misconf
         tls: Identity { certificate: file("tls.pem"), key: file("tls.key"), ca: file("../ca.pem") },
         message: KeyPair { certificate: file("message.pem"), key: file("message.key"), members: file("../messages.pem") },
         keys: Keys { record: file("record.key"), node: file("node.key") },
-        legacy: member.legacy.map(|port| Legacy {
+        legacy: member.legacy.map(|(port, path)| Legacy {
             mappings: mappings.join(member.id),
-            endpoint: format!("http://127.0.0.1:{port}/"),
+            endpoint: format!("http://127.0.0.1:{port}{path}"),
             timeout_ms: 10_000,
         }),
         limits: Limits::default(),

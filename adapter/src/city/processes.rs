@@ -25,7 +25,7 @@ impl Processes {
         let mut running = Vec::new();
         for member in members {
             let dir = member.dir(city);
-            if let Some(port) = member.legacy {
+            if let Some((port, _)) = member.legacy {
                 let mut legacy = program()?;
                 legacy.args(["legacy-system", member.id, "--listen", &format!("127.0.0.1:{port}"), "--records", &records.to_string()]);
                 legacy.arg("--mappings").arg(mappings.join(member.id));

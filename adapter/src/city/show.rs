@@ -49,7 +49,7 @@ impl Shown {
         for step in self.steps.iter().filter(|step| step["ok"] != json!(true)) {
             missing.push(format!("error[step]: {} left no trace in the process that should have taken it", step["id"]));
         }
-        for (trade, status) in self.trades.iter().zip(["delivered", "denied", "delivered", "denied"]) {
+        for (trade, status) in self.trades.iter().zip(["delivered", "delivered", "denied", "delivered", "denied"]) {
             if trade["status"] != json!(status) {
                 missing.push(format!("error[trade]: {trade} should be {status}"));
             }
@@ -161,10 +161,15 @@ impl City<'_> {
         ];
         let found = took.iter().zip(1..).map(|((log, step), number)| {
             let us = log.lines().find_map(|line| micros(line, *step, conversation));
-            json!({ "id": format!("W{number}"), "ok": us.is_some(), "ms": us.map(|us| us / 1000) })
+            json!({ "id": format!("W{number}"), "ok": us.is_some(), "ms": us.map(thousandths) })
         });
         found.collect()
     }
+}
+
+/// Thousandths of a unit as a number with three decimals.
+pub fn thousandths(number: u64) -> Value {
+    serde_json::from_str(&format!("{}.{:03}", number / 1000, number % 1000)).unwrap_or(Value::Null)
 }
 
 fn micros(line: &str, step: Step, conversation: &str) -> Option<u64> {
@@ -219,7 +224,7 @@ pub async fn all(dir: &Path, members: &[Member], mappings: &Path, say: &impl Fn(
     for step in &steps {
         let number = step["id"].as_str().and_then(|id| id.strip_prefix('W')?.parse::<usize>().ok()).unwrap_or(1);
         let words = WORDS.get(number - 1).copied().unwrap_or_default();
-        say(&format!("  {:<4} {:>5} ms  {words}", step["id"].as_str().unwrap_or_default(), step["ms"]));
+        say(&format!("  {:<4} {:>8} ms  {words}", step["id"].as_str().unwrap_or_default(), step["ms"].to_string()));
     }
     Ok(Shown { steps, trades, proof })
 }
@@ -244,19 +249,16 @@ const WORDS: [&str; 15] = [
 ];
 
 fn granted(fetched: &FetchResponse, say: &impl Fn(&str), trades: &mut Vec<Value>) {
-    let delivered = fetched.results.iter().filter(|result| result.status == Status::Delivered).count();
-    let all = delivered == fetched.results.len();
-    let index = fetched.results.first().and_then(|result| result.receipt.as_ref()).map(|receipt| receipt.leaf_index);
     for result in &fetched.results {
         let records = result.packet.as_ref().map_or(0, |packet| packet.records.records.len());
-        say(&format!(
-            "granted: {} {} with {records} record(s), leaf {:?}",
-            result.resource,
-            result.status,
-            result.receipt.as_ref().map(|receipt| receipt.leaf_index)
-        ));
+        let index = result.receipt.as_ref().map(|receipt| receipt.leaf_index);
+        say(&format!("granted: {} {} with {records} record(s){}", result.resource, result.status, leaf(index)));
+        trades.push(json!({ "case": "granted", "status": result.status.to_string(), "index": index }));
     }
-    trades.push(json!({ "case": "granted", "status": if all { "delivered" } else { "failed" }, "index": index }));
+}
+
+fn leaf(index: Option<u64>) -> String {
+    index.map_or_else(String::new, |index| format!(", leaf {index}"))
 }
 
 async fn denied(city: &City<'_>, item: Item, say: &impl Fn(&str), trades: &mut Vec<Value>) -> Result<(), Failure> {
@@ -268,7 +270,7 @@ async fn denied(city: &City<'_>, item: Item, say: &impl Fn(&str), trades: &mut V
     };
     let trade = received.detail.iter().find_map(|entry| FaultDetail::of(entry).ok()).and_then(|detail| detail.trade_id).unwrap_or_default();
     let recorded: TradeStatusResponse = trainee.call("trading", &TradeStatus { trade_id: trade }).await?;
-    say(&format!("denied: {}; on record as leaf {:?}", received.text, recorded.leaf_index));
+    say(&format!("denied: {}; on record{}", received.text, leaf(recorded.leaf_index)));
     trades.push(json!({ "case": "denied", "status": recorded.status.map(|status| status.to_string()), "index": recorded.leaf_index }));
     Ok(())
 }
@@ -278,7 +280,7 @@ async fn partial(clerk: &Session, items: Vec<Item>, say: &impl Fn(&str), trades:
     let answered: FetchResponse = clerk.call("trading", &request).await?;
     for result in &answered.results {
         let index = result.receipt.as_ref().map(|receipt| receipt.leaf_index);
-        say(&format!("partial: {} {}, leaf {index:?}", result.resource, result.status));
+        say(&format!("partial: {} {}{}", result.resource, result.status, leaf(index)));
         trades.push(json!({ "case": "partial", "status": result.status.to_string(), "index": index }));
     }
     Ok(())
