@@ -15,14 +15,7 @@ pub fn load() -> Result<(BTreeMap<String, Contract>, Schemas), Misconfigured> {
         let contract = wsdl::contract(service).map_err(|defects| Misconfigured::Value(format!("{service}.wsdl: {defects:?}")))?;
         contracts.insert(service.to_owned(), contract);
     }
-    let resolver = |location: &str, _namespace: &str| wsdl::schema(location).map(<[u8]>::to_vec);
-    let documents: Vec<(String, &[u8])> = wsdl::SERVICES
-        .iter()
-        .map(|service| format!("{service}-messages.xsd"))
-        .filter_map(|name| wsdl::schema(&name).map(|octets| (name, octets)))
-        .collect();
-    let documents: Vec<(&str, &[u8])> = documents.iter().map(|(name, octets)| (name.as_str(), *octets)).collect();
-    let schemas = Schemas::load(&documents, &resolver)
+    let schemas = wsdl::schemas()
         .map_err(|defects| Misconfigured::Value(defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok((contracts, schemas))
 }
