@@ -27,6 +27,8 @@ pub(crate) struct Compiler<'a> {
     pub(crate) source: Source<'a>,
     pub(crate) targets: Vec<Named<'a>>,
     pub(crate) codes: BTreeMap<String, Arc<CodeTable>>,
+    /// Whether a rule asks for the digest of what was made.
+    pub(crate) digests: bool,
     pub(crate) report: &'a mut Report,
 }
 
@@ -34,6 +36,7 @@ pub(crate) struct Compiler<'a> {
 pub(crate) struct Compiled {
     pub(crate) blocks: Vec<plan::Block>,
     pub(crate) coverage: Coverage,
+    pub(crate) digests: bool,
 }
 
 /// Where rules stand: what they read from and what they write to.
@@ -47,7 +50,7 @@ impl<'a> Compiler<'a> {
         let document = self.document;
         let Some(root) = self.source.graph.global(&document.source.root) else {
             self.no_root();
-            return Compiled { blocks: Vec::new(), coverage: Coverage::default() };
+            return Compiled { blocks: Vec::new(), coverage: Coverage::default(), digests: false };
         };
         let root = self.source.root(&document.source.root, &root);
         let mut blocks = Vec::new();
@@ -62,7 +65,7 @@ impl<'a> Compiler<'a> {
         // Where a block could not be compiled its leaves would all seem forgotten.
         let whole = blocks.len() == document.blocks.len();
         let coverage = if whole { self.cover(&root, windows) } else { Coverage::default() };
-        Compiled { blocks, coverage }
+        Compiled { blocks, coverage, digests: self.digests }
     }
 
     fn no_root(&mut self) {
@@ -463,6 +466,7 @@ impl<'a> Compiler<'a> {
                 if let Some(aim) = aim {
                     self.computed(&Produced::Digest, target, place, site.target, aim);
                 }
+                self.digests = true;
                 Some((plan::Value::Digest(at), Times::ONCE))
             }
             Origin::From(paths) => self.read(set, paths, place, (site.focus, site.target), aim),

@@ -31,6 +31,7 @@ pub struct Mapping {
     slots: Vec<Slot>,
     blocks: Vec<Block>,
     coverage: Coverage,
+    digests: bool,
 }
 
 /// What checking a mapping found: the mapping too, unless there is an error.
@@ -223,7 +224,7 @@ impl Mapping {
                     run.reject("SM910", rule, source, format!("what the rules made is not valid: {broken} at {path}"))
                 })
             });
-            if let (Ok(valid), Some(digest)) = (&result, made.get_mut(block.target)) {
+            if let (true, Ok(valid), Some(digest)) = (self.digests, &result, made.get_mut(block.target)) {
                 digest.update(canonical(valid.element(), &[], &[]));
             }
             results.push(result.map(|valid| Unified { target: side.name.as_str().into(), valid }));
@@ -271,6 +272,7 @@ fn build(file: &str, files: &Files, report: &mut Report, coverage: &mut Coverage
         slots,
         blocks: compiled.blocks,
         coverage: compiled.coverage,
+        digests: compiled.digests,
         document,
     })
 }
@@ -301,7 +303,7 @@ fn compile(
         named.push(Named { name: &side.name, root: &side.root, graph });
     }
     let source = Source { graph: &graph, scope: &document.scope, touch: Touch::default(), window_depth: 0 };
-    Compiler { document, source, targets: named, codes, report }.compile()
+    Compiler { document, source, targets: named, codes, digests: false, report }.compile()
 }
 
 fn schemas(side: &Side, files: &Files, report: &mut Report) -> Option<Schemas> {
