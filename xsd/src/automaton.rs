@@ -1,6 +1,8 @@
 //! Content models as automata: one position for each element or wildcard particle, edges between them, and counters for
 //! occurrences, so that `maxOccurs="1000000000"` costs what `maxOccurs="2"` costs.
 
+mod restriction;
+
 use crate::schema::{ElementId, Particle, Source, Term, Wildcard};
 use crate::tree::QName;
 use std::collections::{BTreeMap, VecDeque};
@@ -45,7 +47,7 @@ struct Edge {
     repeat: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Leaf {
     /// The declaration and those that may stand for it.
     Element(Vec<(QName, ElementId)>),
@@ -69,7 +71,7 @@ pub(crate) enum Target<'m> {
 }
 
 /// Where in a model the children of an element have got to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
     places: Vec<(usize, Vec<u32>)>,
     /// Of an all group: what has been.

@@ -44,10 +44,7 @@ impl Moment {
                 (month, day) = (two(first)?, two(last)?);
             }
             Primitive::GDay => day = two(date.strip_prefix("---")?)?,
-            Primitive::GMonth => {
-                let month_text = date.strip_prefix("--")?;
-                month = two(month_text.strip_suffix("--").unwrap_or(month_text))?;
-            }
+            Primitive::GMonth => month = two(date.strip_prefix("--")?)?,
             _ => {}
         }
         if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {

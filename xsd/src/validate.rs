@@ -210,6 +210,9 @@ impl<'s> Validator<'s> {
             Expect::Lax => return Ok(global.map_or(Against::Lax, declared)),
             Expect::Empty => return Err(("cvc-complex-type.2.1", format!("{shown} stands in an element that must be empty"), None)),
             Expect::Simple(_) => return Err(("cvc-type.3.1.2", format!("{shown} stands in an element that has text only"), None)),
+            Expect::Elements { .. } if parent.element.is_some_and(|noun| noun.fixed.is_some()) => {
+                return Err(("cvc-elt.5.2.2.1", format!("{shown} stands in an element of a fixed value"), None));
+            }
             Expect::Elements { model, cursor, broken, .. } => (*model, cursor, broken),
         };
         match model.step(cursor, name) {
@@ -516,12 +519,11 @@ impl<'s> Validator<'s> {
         self.scope.leave();
     }
 
-    /// Part 1 §3.3.4, cvc-elt.5: an empty element has its default or fixed value, which the schema has checked.
+    /// Part 1 §3.3.4, cvc-elt.5: an empty element has its default or fixed value, which `xsi:type` may have made wrong.
     fn content(&mut self, simple: &'s Simple, noun: Option<&'s ElementNoun>, text: &str) {
         let fixed = noun.and_then(|noun| noun.fixed.as_deref());
-        if text.is_empty() && noun.is_some_and(|noun| noun.default.is_some() || noun.fixed.is_some()) {
-            return;
-        }
+        let implied = noun.and_then(|noun| noun.default.as_deref()).or(fixed).filter(|_| text.is_empty());
+        let text = implied.unwrap_or(text);
         match simple.value(self.schemas, text, Some(&self.scope)) {
             Err(failure) => self.report(failure.rule, failure.what, suggestion(failure.rule, simple, text)),
             Ok(value) => {

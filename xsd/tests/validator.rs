@@ -403,15 +403,14 @@ fn includes_imports_and_forms() {
     }
 }
 
+/// The body of a schema, and the defects of it.
+fn defects(body: &str, expected: &[&str]) {
+    assert_eq!(load(&schema("", body)).err().unwrap_or_default(), expected, "{body}");
+}
+
 #[test]
 fn defects_are_located_and_all_reported() {
-    let mut wrong = Vec::new();
-    let mut check = |body: &str, expected: &[&str]| {
-        let found = load(&schema("", body)).err().unwrap_or_default();
-        if found != expected {
-            wrong.push(format!("{body}: {found:?}, not {expected:?}"));
-        }
-    };
+    let check = defects;
     check(
         "<xs:element name='a' type='xs:strin'/>\n<xs:element name='a' type='B'/>",
         &["src-resolve 2:1", "sch-props-correct.2 3:1", "src-resolve 3:1"],
@@ -467,5 +466,28 @@ fn defects_are_located_and_all_reported() {
         "<xs:element name='a' substitutionGroup='b'/><xs:element name='b' substitutionGroup='a'/>",
         &["e-props-correct.6 2:1", "e-props-correct.6 2:45"],
     );
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn restrictions_accept_what_their_base_accepts() {
+    let check = defects;
+    let restricted = |base: &str, own: &str| {
+        let types =
+            ["<xs:complexType name='b'>", base, "</xs:complexType><xs:complexType name='r'><xs:complexContent><xs:restriction base='b'>"]
+                .concat();
+        [&types, "\n", own, "</xs:restriction></xs:complexContent></xs:complexType>"].concat()
+    };
+    let (a, optional, many) = (
+        "<xs:element name='a' type='xs:int'/>",
+        "<xs:element name='a' type='xs:int' minOccurs='0'/>",
+        "<xs:element name='a' type='xs:int' maxOccurs='7'/>",
+    );
+    let sequence = |inside: &str| ["<xs:sequence>", inside, "</xs:sequence>"].concat();
+    check(&restricted(&sequence(many), &sequence(a)), &[]);
+    check(&restricted(&sequence(optional), ""), &[]);
+    check(&restricted(&sequence("<xs:any processContents='skip'/>"), &sequence(a)), &[]);
+    check(&restricted(&sequence(a), &sequence(many)), &["derivation-ok-restriction.5 3:14"]);
+    check(&restricted(&sequence(a), &sequence("<xs:element name='a' type='xs:decimal'/>")), &["derivation-ok-restriction.5 3:14"]);
+    check(&restricted(&sequence(a), &sequence("<xs:any/>")), &["derivation-ok-restriction.5 3:14"]);
+    check(&restricted(&sequence(a), ""), &["derivation-ok-restriction.5 2:106"]);
 }

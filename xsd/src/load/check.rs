@@ -3,7 +3,7 @@
 use super::Defect;
 use super::components::Compiler;
 use crate::automaton::Model;
-use crate::schema::{AttributeId, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
+use crate::schema::{ANY_TYPE, AttributeId, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
 use crate::simple::Identity;
 use crate::tree::QName;
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ pub(super) fn finish(compiler: &mut Compiler<'_>) {
     let mut check = Check { schemas: &mut compiler.schemas, defects: &mut compiler.defects };
     check.substitution_groups();
     check.models();
+    check.restrictions();
     check.element_values();
     check.attribute_values();
 }
@@ -102,6 +103,54 @@ impl Check<'_> {
             },
             Kind::Simple(_) => None,
         }
+    }
+
+    /// Part 1 §3.4.6 (derivation-ok-restriction.5): the content of a restriction is content of its base.
+    fn restrictions(&mut self) {
+        let mut found = Vec::new();
+        for noun in &self.schemas.types {
+            let base = self.schemas.types.get(noun.base).map(|base| &base.kind);
+            let (Kind::Complex(own), Some(Kind::Complex(base))) = (&noun.kind, base) else { continue };
+            if noun.base == ANY_TYPE || noun.method != Derivations::RESTRICTION {
+                continue;
+            }
+            let wrong = match (&own.content, &base.content) {
+                (Content::Empty, Content::Elements { model, .. }) if !model.accepts(&model.start()) => {
+                    Some((None, "the base type's content cannot be empty".to_owned()))
+                }
+                (Content::Empty, Content::Simple(_)) => Some((None, "the base type has simple content".to_owned())),
+                (Content::Elements { .. }, Content::Empty | Content::Simple(_)) => {
+                    Some((None, "the base type has no child elements".to_owned()))
+                }
+                (Content::Elements { mixed: true, .. }, Content::Elements { mixed: false, .. }) => {
+                    Some((None, "the base type is not mixed".to_owned()))
+                }
+                (Content::Elements { model: own, .. }, Content::Elements { model: base, .. }) => {
+                    own.beyond(base, &|own, base| self.fits(own, base)).map(|beyond| (beyond.source, beyond.what))
+                }
+                _ => None,
+            };
+            found.extend(wrong.map(|(source, what)| (source.unwrap_or_else(|| noun.source.clone()), what)));
+        }
+        for (source, what) in found {
+            self.report(&source, "derivation-ok-restriction.5", what);
+        }
+    }
+
+    /// Part 1 §3.9.6 (rcase-NameAndTypeOK), the name apart.
+    fn fits(&self, own: ElementId, base: ElementId) -> bool {
+        let (Some(own), Some(base)) = (self.schemas.elements.get(own), self.schemas.elements.get(base)) else { return true };
+        let same = |own: &str, fixed: &str| match self.schemas.simple(base.definition) {
+            Some(simple) => match (simple.value(self.schemas, own, None), simple.value(self.schemas, fixed, None)) {
+                (Ok(own), Ok(fixed)) => own.equals(&fixed),
+                _ => own == fixed,
+            },
+            None => own == fixed,
+        };
+        let fixed = base.fixed.as_deref().is_none_or(|fixed| own.fixed.as_deref().is_some_and(|own| same(own, fixed)));
+        let methods = self.schemas.methods(own.definition, base.definition);
+        let derived = self.schemas.derives(own.definition, base.definition) && !methods.has(Derivations::EXTENSION);
+        fixed && derived && (base.nillable || !own.nillable)
     }
 
     /// Part 1 §3.8.6 (cos-element-consistent).

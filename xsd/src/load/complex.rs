@@ -434,7 +434,7 @@ fn intersection(left: &Namespaces, right: &Namespaces) -> Option<Namespaces> {
 }
 
 /// Part 1 §3.10.6 (cos-ns-subset).
-pub(super) fn subset(inner: &Namespaces, outer: &Namespaces) -> bool {
+pub(crate) fn subset(inner: &Namespaces, outer: &Namespaces) -> bool {
     use Namespaces::{Any, Not, These};
     match (inner, outer) {
         (_, Any) => true,

@@ -9,6 +9,8 @@ mod documents;
 mod grammar;
 mod particles;
 
+pub(crate) use complex::subset;
+
 use crate::read::Malformed;
 use crate::schema::{Schemas, Source};
 use crate::tree::Element;
