@@ -100,6 +100,9 @@ impl<'d> Compiler<'d> {
                 if matches!(&*item.local, "include" | "import") {
                     continue;
                 }
+                for local in ["ref", "form", "use", "minOccurs", "maxOccurs"].iter().filter(|local| item.attribute(local).is_some()) {
+                    self.report(at, "s4s-att-not-allowed", format!("{local} is for local declarations and references"));
+                }
                 let Some(name) = self.own_name(at) else { continue };
                 let name = QName::new(Arc::clone(&schema.target), name);
                 let fresh = match &*item.local {
@@ -392,7 +395,7 @@ impl<'d> Compiler<'d> {
         let own = at.item.token(attribute);
         let mut set = Derivations::default();
         for word in crate::simple::words(own.or_else(|| at.schema.root.token(default)).unwrap_or_default()) {
-            set = set.and(match word {
+            let method = match word {
                 "#all" => allowed,
                 "extension" => Derivations::EXTENSION,
                 "restriction" => Derivations::RESTRICTION,
@@ -403,7 +406,11 @@ impl<'d> Compiler<'d> {
                     self.report(at, "s4s-att-invalid-value", format!("{attribute} has no value '{other}'"));
                     Derivations::default()
                 }
-            });
+            };
+            if own.is_some() && method.0 & !allowed.0 != 0 {
+                self.report(at, "s4s-att-invalid-value", format!("{attribute} has no value '{word}' here"));
+            }
+            set = set.and(method);
         }
         Derivations(set.0 & allowed.0)
     }

@@ -101,8 +101,14 @@ struct Wanted {
 
 /// Follows includes and imports from `documents` on.
 pub(super) fn gather(documents: Vec<Document>, resolver: Resolver<'_>) -> (Vec<Schema>, Vec<Defect>) {
-    let mut gathering =
-        Gathering { queue: VecDeque::new(), seen: BTreeSet::new(), defects: Vec::new(), resolver, namespaces: BTreeSet::new() };
+    let mut gathering = Gathering {
+        queue: VecDeque::new(),
+        seen: BTreeSet::new(),
+        ids: BTreeSet::new(),
+        defects: Vec::new(),
+        resolver,
+        namespaces: BTreeSet::new(),
+    };
     for document in &documents {
         let target = document.root.attribute("", "targetNamespace").unwrap_or_default().to_owned();
         gathering.seen.insert((document.name.clone(), target.clone()));
@@ -134,6 +140,8 @@ struct Gathering<'r> {
     seen: BTreeSet<(String, String)>,
     /// Namespaces that some document of the graph has.
     namespaces: BTreeSet<String>,
+    /// The ids of schema elements, with their file.
+    ids: BTreeSet<(Arc<str>, String)>,
     defects: Vec<Defect>,
     resolver: Resolver<'r>,
 }
@@ -285,6 +293,11 @@ impl Gathering<'_> {
                 }
                 _ => item.foreign.push(attribute.clone()),
             }
+        }
+        if let Some(id) = item.token("id")
+            && !(crate::chars::is_ncname(id) && self.ids.insert((Arc::clone(file), id.to_owned())))
+        {
+            self.defects.push(item.defect("s4s-att-invalid-value", format!("the id '{id}' is no name, or stands twice in the document")));
         }
         let mut last = (0, "");
         for child in element.elements() {
