@@ -148,6 +148,10 @@ fn no_business_data(city: &City) {
         let found = adapter::legacy_system::values(sector, adapter::city::SEED, RECORDS).expect("a sector");
         values.extend(found.into_iter().filter(|value| value.len() >= VALUE_BYTES_MIN));
     }
+    // A day on which the ledger itself wrote, or on which a grant of this city ends, says nothing of a record.
+    let now = adapter::replica::now();
+    let days = [now, now.plus_ms(365 * 86_400_000)].map(|instant| instant.to_string()[..10].to_owned());
+    values.retain(|value| !days.contains(value));
     assert!(values.len() > 5000, "enough values to look for: {}", values.len());
     let mut haystack = Vec::new();
     for sector in conformance::city::SECTORS {
@@ -197,7 +201,8 @@ fn forms(value: &str) -> Vec<(String, Vec<u8>)> {
             forms.push((format!("{value} in base64, shifted"), text.as_bytes()[4..shifted.len() / 3 * 4].to_vec()));
         }
     }
-    forms.retain(|(_, needle)| needle.len() >= 4);
+    // Fewer octets than this turn up by chance: two characters of GB18030, the whole groups of a short value in base64.
+    forms.retain(|(_, needle)| needle.len() >= VALUE_BYTES_MIN + usize::from(needle.is_ascii()) * 2 || needle == value.as_bytes());
     forms.sort();
     forms.dedup();
     forms

@@ -101,7 +101,7 @@ fn vehicle(seed: u64, index: u64) -> Vehicle {
     if dice.chance(70) {
         fields.push(("lxdh", owner.phone));
     }
-    let until = Day { year: 2026 + dice.between(0, 1), ..first };
+    let until = Day { year: 2028 + dice.between(0, 1), ..first };
     let until = if until.month == 2 && until.day == 29 { Day { day: 28, ..until } } else { until };
     fields.push(("ccdjrq", format!("{}T{:02}:{:02}:00", first.dashed(), dice.between(8, 16), dice.between(0, 59))));
     fields.push(("yxqz", until.dashed()));
