@@ -15,7 +15,7 @@ pub fn load() -> Result<(BTreeMap<String, Contract>, Schemas), Misconfigured> {
         let contract = wsdl::contract(service).map_err(|defects| Misconfigured::Value(format!("{service}.wsdl: {defects:?}")))?;
         contracts.insert(service.to_owned(), contract);
     }
-    let schemas = wsdl::schemas()
-        .map_err(|defects| Misconfigured::Value(defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let schemas =
+        wsdl::schemas().map_err(|defects| Misconfigured::Value(defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok((contracts, schemas))
 }

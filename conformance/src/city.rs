@@ -74,7 +74,7 @@ impl City {
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if line.starts_with("The city is up") {
-                    drop(told.send(()));
+                    let _ended = told.send(());
                 }
             }
         });

@@ -43,7 +43,7 @@ async fn client(session: Session, left: &AtomicUsize, done: &AtomicUsize, field:
 /// 200 trades while `victim` is killed and restarted; `before_restart` may touch its files while it is down.
 async fn round(city: &mut City, victim: &str, before_restart: impl Fn(&City)) -> Acknowledged {
     let (left, done) = (AtomicUsize::new(TRADES), AtomicUsize::new(0));
-    let example = adapter::legacy_system::example(1200, adapter::city::SEED);
+    let example = adapter::city::example().expect("an example");
     let (_, field, value) = example.iter().find(|(resource, _, _)| *resource == "transport/vehicle").expect("an example").clone();
     let sessions: Vec<Session> = (0..CLIENTS).map(|_| city.session("civil", "clerk")).collect();
     let trading = async {

@@ -90,7 +90,6 @@ async fn unreadable(city: &City) {
     let wire = Wire::open(city, "civil", Some(("civil", "clerk")));
     let good =
         String::from_utf8(envelope(&Locate { conversation_id: None, resources: vec![String::from("transport/vehicle")] })).expect("UTF-8");
-    let huge = [good.as_bytes(), &vec![b' '; 11 << 20]].concat();
     let rows: &[(&str, &str, Vec<u8>, u16, &str, &str)] = &[
         ("not well formed", SOAP12, good.replace("</env:Body>", "</env:Bady>").into_bytes(), 400, "Sender", "xml.not-well-formed"),
         ("two roots", SOAP12, [good.as_bytes(), b"<x/>"].concat(), 400, "Sender", "xml.not-well-formed"),
@@ -102,7 +101,6 @@ async fn unreadable(city: &City) {
             "Sender",
             "xml.doctype",
         ),
-        ("oversize", SOAP12, huge, 413, "Sender", "xml.too-large"),
         ("no envelope", SOAP12, b"<x/>".to_vec(), 500, "VersionMismatch", "soap.version"),
         ("JSON", "application/json", b"{}".to_vec(), 415, "Sender", "http.media-type"),
         ("no operation", SOAP12, good.replace("Locate", "Relocate").into_bytes(), 400, "Sender", "record.invalid"),
@@ -123,7 +121,34 @@ async fn unreadable(city: &City) {
     }
     let (_, located) = fault(&wire.post(SOAP12, good.replace("transport/vehicle", "Transport Vehicle").into_bytes()).await);
     assert!(located.xpath.is_some() && located.line.is_some() && located.column.is_some(), "an invalid value is located: {located:?}");
+    oversize(city, &good);
     assert_eq!(city.settled().await.leaves, before, "no leaf");
+}
+
+/// One octet too many is refused by its Content-Length alone; curl waits for the word before it sends so much.
+fn oversize(city: &City, good: &str) {
+    let dir = city.dir();
+    let (huge, answer) = (dir.join("huge.xml"), dir.join("huge.answer"));
+    fs::write(&huge, [good.as_bytes(), &vec![b' '; (10 << 20) + 1 - good.len()]].concat()).expect("writable");
+    let file = |name: &str| dir.join("civil").join(name).display().to_string();
+    let curl = std::process::Command::new("curl")
+        .args([
+            "--silent",
+            "--cacert",
+            &dir.join("ca.pem").display().to_string(),
+            "--cert",
+            &file("clerk.pem"),
+            "--key",
+            &file("clerk.key"),
+        ])
+        .args(["--header", "Content-Type: application/soap+xml", "--header", "Expect: 100-continue", "--write-out", "%{http_code}"])
+        .args(["--data-binary", &format!("@{}", huge.display()), "--output", &answer.display().to_string()])
+        .arg(format!("{}/ws/trading", city.url("civil")))
+        .output()
+        .expect("curl runs");
+    assert_eq!(String::from_utf8_lossy(&curl.stdout), "413");
+    let text = fs::read_to_string(&answer).expect("an answer");
+    assert!(text.contains("xml.too-large"), "{text}");
 }
 
 async fn unknown_callers(city: &City) {
@@ -288,7 +313,7 @@ async fn orders(city: &City) {
 async fn legacy(city: &City) {
     let config = fs::read_to_string(city.dir().join("transport/waybill.toml")).expect("a configuration");
     let endpoint = config.lines().find_map(|line| line.strip_prefix("endpoint = ")).expect("an endpoint").trim_matches('"').to_owned();
-    let address = endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let address = endpoint.trim_start_matches("http://").split('/').next().unwrap_or_default().to_owned();
     let pid = fs::read_to_string(city.dir().join("transport/legacy.pid")).expect("the legacy system's pid");
     std::process::Command::new("kill").args(["-9", pid.trim()]).status().expect("kill runs");
     tokio::time::sleep(Duration::from_millis(200)).await;
