@@ -92,7 +92,8 @@ fn clear(dir: &Path) -> Result<(), Misconfigured> {
         return Ok(());
     }
     let empty = dir.read_dir().map_err(failed)?.next().is_none();
-    if !empty && !(dir.join("ca.pem").exists() && dir.join("genesis").exists()) {
+    let earlier = dir.join("ca.pem").exists() && dir.join("genesis").exists();
+    if !empty && !earlier {
         return Err(Misconfigured::Value(format!("{} is not empty and no earlier city: name another with --dir", dir.display())));
     }
     std::fs::remove_dir_all(dir).map_err(failed)

@@ -81,7 +81,7 @@ impl Purchase {
     }
 
     async fn trade(&self, item: &Item, located: &Located, now: Timestamp) -> Result<(String, AcceptOfferResponse), Lost> {
-        let salt = salt().map_err(|fault| Lost::nowhere(fault))?;
+        let salt = salt().map_err(Lost::nowhere)?;
         let order = self.order(item, located, &salt, now);
         let place = PlaceOrder {
             signature: self.site.sign(&order.octets()),

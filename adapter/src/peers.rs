@@ -22,7 +22,8 @@ const RETRY_MAX: Duration = Duration::from_millis(500);
 /// The other nodes by certificate fingerprint: who may connect, and as which node.
 pub type Nodes = Arc<BTreeMap<Fingerprint, u64>>;
 
-/// Accepts links until the listener fails. A connection whose certificate is of no member is closed without a word.
+/// Accepts links until the task is aborted. A connection whose certificate is of no member is closed without a word.
+#[expect(clippy::infinite_loop, reason = "its owner aborts it when the node stops")]
 pub async fn accept<D>(listener: TcpListener, tls: Arc<ServerConfig>, nodes: Nodes, deliver: D)
 where
     D: Fn(u64, Vec<u8>) + Clone + Send + 'static,

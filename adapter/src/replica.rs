@@ -8,6 +8,7 @@ use ledger::store::Files;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{oneshot, watch};
 use xsd::time::Timestamp;
@@ -24,7 +25,8 @@ const BATCH: usize = 512;
 pub struct Replica {
     work: SyncSender<Work>,
     progress: watch::Receiver<Progress>,
-    tickets: std::sync::Arc<AtomicU64>,
+    tickets: Arc<AtomicU64>,
+    failure: Arc<OnceLock<String>>,
 }
 
 /// What became of an entry.
@@ -80,15 +82,14 @@ pub fn now() -> Timestamp {
 }
 
 impl Replica {
-    /// Starts the thread. `send` hands a frame to the link of a peer. The handle ends with the store's error, if it was one.
+    /// Starts the thread. `send` hands a frame to the link of a peer. See [`Replica::failed`] for a thread that ended.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(
-        node: Node<Files>,
-        send: impl Fn(u64, Vec<u8>) + Send + 'static,
-    ) -> std::io::Result<(Self, std::thread::JoinHandle<Result<(), StoreError>>)> {
+    pub fn start(node: Node<Files>, send: impl Fn(u64, Vec<u8>) + Send + 'static) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (work, queue) = sync_channel(QUEUE);
+        let failure = Arc::new(OnceLock::new());
+        let said = Arc::clone(&failure);
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
             let mut owner = Owner { node, send, progress, waiting: BTreeMap::new(), inputs: Vec::new(), outputs: Vec::new() };
@@ -102,14 +103,15 @@ impl Replica {
                 }
                 if let Err(error) = owner.step() {
                     tracing::error!(%error, "the ledger's disk failed: this node stops, it does not vote with a broken disk");
-                    return Err(error);
+                    let _first = said.set(error.to_string());
+                    return;
                 }
                 if !taken {
-                    return Ok(());
+                    return;
                 }
             }
         })?;
-        Ok((Self { work, progress: watched, tickets: std::sync::Arc::default() }, thread))
+        Ok((Self { work, progress: watched, tickets: Arc::default(), failure }, thread))
     }
 
     /// Delivers a frame of a peer. A full queue drops it, which Raft repairs.
@@ -144,7 +146,7 @@ impl Replica {
     pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Files>) -> T + Send + 'static) -> Result<T, Unrecorded> {
         let (reply, answer) = oneshot::channel();
         self.queue(Work::Read(Box::new(move |node| drop(reply.send(look(node))))))?;
-        answer.await.map_err(|_| Unrecorded::Stopped)
+        answer.await.map_err(|_dropped| Unrecorded::Stopped)
     }
 
     /// Waits until a checkpoint covers leaf `index` and gives its receipt; none if no quorum signs one within `timeout`.
@@ -171,6 +173,12 @@ impl Replica {
             Ok(Err(_)) => Err(Unrecorded::Stopped),
             Err(_) => Err(Unrecorded::NoQuorum),
         }
+    }
+
+    /// Why the thread ended by itself, if it did.
+    #[must_use]
+    pub fn failed(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     /// Ends the thread after the work that is queued.

@@ -105,23 +105,8 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
-    let founded = ledger::tree::Hash::of(genesis.body());
-    let store = Files::open(&config.data, &founded).map_err(|error| wrong(&config.data.display().to_string(), &error))?;
-    let node = Node::open(ledger::node::Config::new(&me.id, genesis, node), store)
-        .map_err(|error| wrong(&config.data.display().to_string(), &error))?;
-    let index = Index::open(&config.data.join("index")).map_err(|error| wrong(&config.data.display().to_string(), &error))?;
-    let links: BTreeMap<u64, Link> = members
-        .iter()
-        .filter(|member| member.node != me.node)
-        .map(|member| {
-            (member.node, Link::dial(member.peer.clone(), crate::site::fingerprint(member.tls_certificate), Arc::clone(&client_tls)))
-        })
-        .collect();
-    let send = move |to: u64, frame: Vec<u8>| {
-        if let Some(link) = links.get(&to) {
-            link.send(frame);
-        }
-    };
+    let (node, index) = open(&config, &me, genesis, node)?;
+    let send = dial(&members, &me, &client_tls);
     let (replica, thread) = Replica::start(node, send).map_err(|error| wrong("ledger thread", &error))?;
     let known = members.iter().map(|member| (crate::site::fingerprint(member.tls_certificate), member.node)).collect();
     let inbox = replica.clone();
@@ -156,19 +141,45 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         }
     };
     tracing::info!(sector = site.sector, address = site.config.service.address, "serving");
-    let ended = tokio::task::spawn_blocking(move || thread.join());
-    tokio::pin!(ended);
+    let mut ledger = tokio::task::spawn_blocking(move || thread.join());
     let stop = async {
         tokio::select! {
             () = told_to_stop() => {}
-            _ = &mut ended => tracing::error!("the ledger node has stopped"),
+            _ = &mut ledger => {}
         }
     };
     http::serve(services, Some(server_tls), http_limits, handler, stop).await;
     expiring.abort();
     accepting.abort();
     replica.stop();
-    Ok(())
+    match replica.failed() {
+        Some(failure) => Err(Misconfigured::Value(format!("the ledger node has stopped: {failure}"))),
+        None => Ok(()),
+    }
+}
+
+fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<(Node<Files>, Index), Misconfigured> {
+    let at = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", config.data.display()));
+    let founded = ledger::tree::Hash::of(genesis.body());
+    let store = Files::open(&config.data, &founded).map_err(|error| at(&error))?;
+    for torn in store.repairs() {
+        tracing::warn!(?torn, "a torn end was cut off");
+    }
+    let node = Node::open(ledger::node::Config::new(&me.id, genesis, key), store).map_err(|error| at(&error))?;
+    let index = Index::open(&config.data.join("index")).map_err(|error| at(&error))?;
+    Ok((node, index))
+}
+
+/// Links to the other nodes; what it gives hands a frame to the link of a node.
+fn dial(members: &[Member], me: &Member, tls: &Arc<rustls::ClientConfig>) -> impl Fn(u64, Vec<u8>) + Send + 'static {
+    let others = members.iter().filter(|member| member.node != me.node);
+    let link = |member: &Member| Link::dial(member.peer.clone(), crate::site::fingerprint(member.tls_certificate), Arc::clone(tls));
+    let links: BTreeMap<u64, Link> = others.map(|member| (member.node, link(member))).collect();
+    move |to, frame| {
+        if let Some(link) = links.get(&to) {
+            link.send(frame);
+        }
+    }
 }
 
 async fn told_to_stop() {

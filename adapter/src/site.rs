@@ -213,7 +213,10 @@ impl Site {
     /// No such leaf here, or busy.
     pub async fn leaf(&self, index: u64) -> Result<(Leaf, Vec<u8>), Fault> {
         let octets = self.read(move |node| node.leaf(index)).await?;
-        let octets = octets.map_err(|_| Fault::new(Reason::NoRecord, format!("this node has no leaf {index}")))?;
+        let octets = octets.map_err(|error| {
+            tracing::warn!(%error, index, "leaf");
+            Fault::new(Reason::NoRecord, format!("this node has no leaf {index}"))
+        })?;
         let leaf = Leaf::read(&octets).map_err(|not| Fault::new(Reason::Internal, format!("leaf {index}: {not}")))?;
         Ok((leaf, octets))
     }

@@ -289,6 +289,7 @@ pub async fn accept_offer(site: &Site, sector: &str, request: AcceptOffer) -> Re
 }
 
 /// Records offers that nobody accepted in time. Runs until the process ends.
+#[expect(clippy::infinite_loop, reason = "its owner aborts it when the node stops")]
 pub async fn expire(site: std::sync::Arc<Site>) {
     let mut every = tokio::time::interval(std::time::Duration::from_secs(1));
     loop {

@@ -8,37 +8,37 @@ use std::path::{Path, PathBuf};
 use xsd::time::Timestamp;
 
 /// The ledger's id.
-pub const LEDGER: &str = "city.example/main/1";
+pub(super) const LEDGER: &str = "city.example/main/1";
 /// The first port that the city tries; it takes three blocks of four.
 const PORT: u16 = 7101;
 
 /// One member of the city.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub(super) struct Member {
     /// Its name on the ledger.
-    pub id: &'static str,
+    pub(super) id: &'static str,
     /// English and Chinese names.
-    pub names: [&'static str; 2],
+    pub(super) names: [&'static str; 2],
     /// Port of its services.
-    pub service: u16,
+    pub(super) service: u16,
     /// Port of its ledger node.
-    pub peer: u16,
+    pub(super) peer: u16,
     /// Port of its legacy system and the path it answers on; the Bureau has none.
-    pub legacy: Option<(u16, &'static str)>,
+    pub(super) legacy: Option<(u16, &'static str)>,
     /// The people who get a certificate.
-    pub users: &'static [&'static str],
+    pub(super) users: &'static [&'static str],
 }
 
 impl Member {
     /// The public address of its services.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.service)
     }
 
     /// Its directory in the city's.
     #[must_use]
-    pub fn dir(&self, city: &Path) -> PathBuf {
+    pub(super) fn dir(&self, city: &Path) -> PathBuf {
         city.join(self.id)
     }
 }
@@ -47,7 +47,7 @@ impl Member {
 ///
 /// # Errors
 /// No free ports.
-pub fn members() -> Result<Vec<Member>, Misconfigured> {
+pub(super) fn members() -> Result<Vec<Member>, Misconfigured> {
     let fixed: Vec<u16> = (0..12).map(|offset| PORT + offset / 4 * 100 + offset % 4).collect();
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let ports = if fixed.iter().all(free) { fixed } else { any_ports(12)? };
@@ -78,7 +78,7 @@ fn any_ports(count: usize) -> Result<Vec<u16>, Misconfigured> {
 ///
 /// # Errors
 /// A file is there already or cannot be written.
-pub fn lay_out(city: &Path, members: &[Member], mappings: &Path, now: Timestamp) -> Result<(), Misconfigured> {
+pub(super) fn lay_out(city: &Path, members: &[Member], mappings: &Path, now: Timestamp) -> Result<(), Misconfigured> {
     let made = |path: &Path| std::fs::create_dir_all(path).map_err(|error| Misconfigured::File(path.to_owned(), error));
     made(city)?;
     let authority = Authority::found("City of Example CA")?;

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 const END: Duration = Duration::from_secs(10);
 
 /// What runs. Ended by [`Processes::stop`], and killed if it is dropped before.
-pub struct Processes {
+pub(super) struct Processes {
     running: Vec<Child>,
 }
 
@@ -21,7 +21,7 @@ impl Processes {
     ///
     /// # Errors
     /// One cannot be started.
-    pub fn start(city: &Path, members: &[Member], mappings: &Path, records: usize) -> Result<Self, Misconfigured> {
+    pub(super) fn start(city: &Path, members: &[Member], mappings: &Path, records: usize) -> Result<Self, Misconfigured> {
         let mut running = Vec::new();
         for member in members {
             let dir = member.dir(city);
@@ -42,7 +42,7 @@ impl Processes {
     }
 
     /// Asks all to end, and kills what does not in time.
-    pub async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         for pid in self.running.iter().filter_map(Child::id) {
             let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
             if let Err(error) = asked {

@@ -10,7 +10,7 @@ use crate::unified::authority::{AssignRole, AssignRoleResponse, DefineRole, Defi
 use crate::unified::directory::PublishResponse;
 use crate::unified::registry::{AddUser, AddUserResponse};
 use crate::unified::trading::{Fetch, FetchResponse, Item, Locate, LocateResponse, TradeStatus, TradeStatusResponse};
-use crate::unified::{Criterion, Document, FaultDetail, Instant, Period, Permission, Principal, Status};
+use crate::unified::{Criterion, Document, FaultDetail, Instant, Period, Permission, Principal};
 use ledger::checkpoint::Policy;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,25 +26,25 @@ const PURPOSE: &str = "medical-aid";
 const OTHER: &str = "registration-check";
 
 /// What was shown.
-pub struct Shown {
+pub(super) struct Shown {
     /// {id, ok, ms} of W1 to W15.
-    pub steps: Vec<Value>,
+    pub(super) steps: Vec<Value>,
     /// {case, status, index}.
-    pub trades: Vec<Value>,
+    pub(super) trades: Vec<Value>,
     /// {verified, checkpoint, size}.
-    pub proof: Value,
+    pub(super) proof: Value,
 }
 
 impl Shown {
     /// Whether everything is as the paper says.
     #[must_use]
-    pub fn ok(&self) -> bool {
+    pub(super) fn ok(&self) -> bool {
         self.missing().is_empty()
     }
 
     /// What is not.
     #[must_use]
-    pub fn missing(&self) -> Vec<String> {
+    pub(super) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for step in self.steps.iter().filter(|step| step["ok"] != json!(true)) {
             missing.push(format!("error[step]: {} left no trace in the process that should have taken it", step["id"]));
@@ -54,7 +54,7 @@ impl Shown {
                 missing.push(format!("error[trade]: {trade} should be {status}"));
             }
         }
-        if self.proof["verified"] != json!(true) {
+        if self.proof.get("verified") != Some(&json!(true)) {
             missing.push(String::from("error[proof]: the evidence does not verify"));
         }
         missing
@@ -168,7 +168,7 @@ impl City<'_> {
 }
 
 /// Thousandths of a unit as a number with three decimals.
-pub fn thousandths(number: u64) -> Value {
+pub(super) fn thousandths(number: u64) -> Value {
     serde_json::from_str(&format!("{}.{:03}", number / 1000, number % 1000)).unwrap_or(Value::Null)
 }
 
@@ -184,7 +184,7 @@ fn micros(line: &str, step: Step, conversation: &str) -> Option<u64> {
 ///
 /// # Errors
 /// The city cannot be set up, or a call that must succeed fails.
-pub async fn all(dir: &Path, members: &[Member], mappings: &Path, say: &impl Fn(&str)) -> Result<Shown, Failure> {
+pub(super) async fn all(dir: &Path, members: &[Member], mappings: &Path, say: &impl Fn(&str)) -> Result<Shown, Failure> {
     let city = City { dir, members, mappings };
     city.ready().await?;
     say("Four nodes, one ledger: transport (A), health (B), civil affairs (C), and the Bureau as learner.");
