@@ -55,7 +55,13 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         for member in &members {
             say(&format!("  {:<10} {}/ws/trading?wsdl", member.id, member.url()));
         }
-        say(&format!("Certificates and profiles are in {}.", dir.display()));
+        say(&format!("Certificates and profiles are in {}. Try, in another terminal:", dir.display()));
+        if let Some((resource, field, value)) = example()?.first() {
+            let program = std::env::current_exe().map_err(|error| Misconfigured::File("waybill".into(), error))?;
+            let profile = dir.join("civil/clerk.toml");
+            let (program, profile) = (program.display(), profile.display());
+            say(&format!("  {program} trade request --profile {profile} --purpose medical-aid {resource} {field}={value}"));
+        }
         say("The city is up; Ctrl-C ends it.");
         wait().await;
     }

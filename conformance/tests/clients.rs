@@ -57,5 +57,37 @@ fn clients_of_others_fetch_a_resource() {
         }
         _ => println!("skipped: zeep: python3 -m venv, pip install zeep, and WAYBILL_ZEEP_PYTHON naming its python"),
     }
+    ran += readme(&city, &value);
     println!("{ran} clients");
+}
+
+/// The lines that the README shows, as they stand there but for this city's place and ports.
+fn readme(city: &City, value: &str) -> usize {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    assert!(text.contains(value), "the README asks for a citizen that exists: {value}");
+    let here = |code: &str| {
+        let code = code.replace("https://127.0.0.1:7103", &city.url("civil")).replace("\"city/", &format!("\"{}/", city.dir().display()));
+        code.replace("city/civil", &city.dir().join("civil").display().to_string())
+    };
+    let between = |start: &str, end: &str| here(text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).expect("the lines").0);
+    let shown = |client: &str, output: &Output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let good = output.status.success() && text.contains("delivered") && text.contains(value) && text.contains("tlog-proof");
+        assert!(good, "README {client}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let mut ran = 0;
+    if Command::new("php").arg("-r").arg("exit(class_exists('SoapClient') ? 0 : 1);").status().is_ok_and(|status| status.success()) {
+        let code = between("php -r '", "'\n```");
+        shown("PHP", &Command::new("php").args(["-r", &code]).output().expect("php runs"));
+        ran += 1;
+    }
+    if let Ok(python) = std::env::var("WAYBILL_ZEEP_PYTHON") {
+        let code = between("<<'PY'\n", "PY\n");
+        shown("zeep", &Command::new(python).args(["-c", &code]).output().expect("python runs"));
+        ran += 1;
+    }
+    let request = text.lines().find(|line| line.starts_with("waybill trade request")).expect("the line");
+    let arguments: Vec<String> = request.split_whitespace().skip(1).map(here).collect();
+    shown("waybill", &city.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()));
+    ran + 1
 }

@@ -60,6 +60,10 @@ pub async fn withdraw(site: &Site, _: &Account, request: Withdraw, now: Timestam
     let Some(found) = find(site, &request.resource).await? else {
         return Err(Fault::new(Reason::NoRecord, format!("{} is not in the directory", request.resource)));
     };
+    if found.entry.producer != site.sector {
+        let sentence = format!("{} is produced by {}, not by {}", request.resource, found.entry.producer, site.sector);
+        return Err(Fault::new(Reason::BadRecord, sentence).xpath("/Envelope/Body/*/Resource"));
+    }
     let before = found.entry.id.clone();
     let entry = Entry { id: id(), timestamp: Instant(now), status: EntryStatus::Withdrawn, supersedes: Some(before), ..found.entry };
     let recorded = put(site, &entry.id, &entry).await?;

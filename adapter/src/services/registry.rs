@@ -10,6 +10,7 @@ use crate::unified::registry::{
     QueryUserResponse, Sector, UserEntry, ViewRelationships, ViewRelationshipsResponse,
 };
 use crate::unified::{Document, Phrase};
+use ledger::record::Kind;
 use xsd::time::Timestamp;
 
 /// E-U1: adds a user.
@@ -54,10 +55,28 @@ fn account(site: &Site, action: UserAction, user_id: String, class: String, cert
 /// Busy.
 pub async fn query(site: &Site, _: &Account, request: QueryUser, _: Timestamp) -> Result<QueryUserResponse, Fault> {
     let who = ledger::body::Principal { authority: request.user.authority, name: request.user.name };
-    let found = site.read(move |node| node.state().user(&who).map(|account| account.index)).await?;
-    let Some(index) = found else { return Ok(QueryUserResponse { entry: None }) };
-    let (leaf, user) = site.leaf_as::<User>(index).await?;
-    Ok(QueryUserResponse { entry: Some(UserEntry { index, time: leaf.time.into(), user }) })
+    let found = site.read(move |node| node.state().user(&who).map(|account| (who, account.clone()))).await?;
+    let Some((who, account)) = found else { return Ok(QueryUserResponse { entry: None }) };
+    let (leaf, _) = site.leaf(account.index).await?;
+    let user = record(site, &who, &account).await?;
+    Ok(QueryUserResponse { entry: Some(UserEntry { index: account.index, time: leaf.time.into(), user }) })
+}
+
+/// The record of an account. A first administrator has none of its own: the genesis seats it, and this says so with the genesis' id.
+async fn record(site: &Site, who: &ledger::body::Principal, account: &ledger::state::Account) -> Result<User, Fault> {
+    let (leaf, _) = site.leaf(account.index).await?;
+    if leaf.kind != Kind::Genesis {
+        return Ok(site.leaf_as::<User>(account.index).await?.1);
+    }
+    Ok(User {
+        id: leaf.client,
+        ledger: site.ledger.clone(),
+        issuer: who.authority.clone(),
+        action: UserAction::Add,
+        user_id: who.name.clone(),
+        class: account.class.clone(),
+        certificates: account.certificates.iter().map(ToString::to_string).collect(),
+    })
 }
 
 /// E-U5: the users and roles of a sector, and who has which.
@@ -70,16 +89,23 @@ pub async fn relationships(site: &Site, _: &Account, request: ViewRelationships,
         .read(move |node| {
             let state = node.state();
             let mine = |name: &str| user_id.as_deref().is_none_or(|id| id == name);
-            let users: Vec<u64> =
-                state.users().filter(|(who, _)| who.authority == sector && mine(&who.name)).map(|(_, account)| account.index).collect();
+            let users: Vec<_> = state
+                .users()
+                .filter(|(who, _)| who.authority == sector && mine(&who.name))
+                .map(|(who, account)| (who.clone(), account.clone()))
+                .collect();
             let assigned: Vec<_> = state.assignments().filter(|(who, _, _)| who.authority == sector && mine(&who.name)).collect();
             let has = |role: &ledger::body::Principal| user_id.is_none() || assigned.iter().any(|(_, held, _)| *held == role);
             let roles: Vec<u64> = state.roles().filter(|(role, _)| role.authority == sector && has(role)).map(|(_, index)| index).collect();
             (users, roles, assigned.iter().map(|(_, _, assigned)| assigned.index).collect::<Vec<u64>>())
         })
         .await?;
+    let mut accounts = Vec::with_capacity(users.len());
+    for (who, account) in users {
+        accounts.push(record(site, &who, &account).await?);
+    }
     Ok(ViewRelationshipsResponse {
-        users: records::<User>(site, users).await?,
+        users: accounts,
         roles: records::<Role>(site, roles).await?,
         assignments: records::<Assignment>(site, assignments).await?,
     })
