@@ -37,43 +37,44 @@ pub struct Caller {
 /// Content that came from somebody known.
 ///
 /// Only [`Security::verify`] makes one, only [`Signed::try_map`] changes its content: what a service acts on is derived from what
-/// was verified, or it does not compile. A service that takes `Signed<Valid>` cannot be given less:
+/// was verified, or it does not compile. Skip verification:
 ///
 /// ```compile_fail,E0308
-/// use adapter::{security::Signed, soap::Envelope};
-/// struct Valid;
-/// fn serve(_: Signed<Valid>) {}
-/// fn skip_verification(envelope: Envelope) {
-///     serve(envelope);
+/// use adapter::{service, site::Site, soap::Envelope};
+/// async fn skip_verification(site: &std::sync::Arc<Site>, envelope: Envelope, now: xsd::time::Timestamp) {
+///     service::serve(site, envelope, now).await.unwrap();
 /// }
 /// ```
+/// Skip validation:
+///
 /// ```compile_fail,E0308
-/// use adapter::security::Signed;
+/// use adapter::{security::Signed, service};
 /// use xsd::tree::Element;
-/// struct Valid;
-/// fn map(_: Signed<Valid>) {}
 /// fn skip_validation(body: Signed<Element>) {
-///     map(body);
+///     body.try_map(|element| service::decode("trading", &element)).unwrap();
 /// }
 /// ```
+/// Skip mapping, where a legacy system's valid answer shall become a unified record:
+///
 /// ```compile_fail,E0308
-/// use adapter::security::Signed;
-/// struct Valid;
-/// struct Unified;
-/// fn decode(_: Signed<Unified>) {}
-/// fn skip_mapping(record: Signed<Valid>) {
-///     decode(record);
+/// use mappings::Unified;
+/// use xsd::validate::Valid;
+/// fn release(_: Unified) {}
+/// fn skip_mapping(legacy_answer: Valid) {
+///     release(legacy_answer);
 /// }
 /// ```
+/// Skip decoding:
+///
 /// ```compile_fail,E0308
-/// use adapter::security::Signed;
-/// struct Unified;
-/// struct Command;
-/// fn serve(_: Signed<Command>) {}
-/// fn skip_decoding(record: Signed<Unified>) {
-///     serve(record);
+/// use adapter::{security::Signed, service, site::Site};
+/// use xsd::validate::Valid;
+/// async fn skip_decoding(site: &std::sync::Arc<Site>, body: Signed<Valid>, now: xsd::time::Timestamp) {
+///     service::serve(site, body, now).await.unwrap();
 /// }
 /// ```
+/// Forge a signer:
+///
 /// ```compile_fail,E0451
 /// use adapter::security::{Caller, Signed};
 /// fn forge_a_signer(content: u8) -> Signed<u8> {
@@ -83,13 +84,12 @@ pub struct Caller {
 /// What is allowed:
 ///
 /// ```
-/// use adapter::security::Signed;
+/// use adapter::{fault::Fault, security::Signed, service, site::Site};
 /// use xsd::tree::Element;
-/// struct Valid;
-/// fn serve(_: Signed<Valid>) {}
-/// fn answer(body: Signed<Element>) -> Result<(), ()> {
-///     serve(body.try_map(|_| Ok::<_, ()>(Valid))?);
-///     Ok(())
+/// async fn answer(site: &std::sync::Arc<Site>, body: Signed<Element>, now: xsd::time::Timestamp) -> Result<Element, Fault> {
+///     let valid = body.try_map(|body| site.schemas.validate(body).map_err(Fault::from))?;
+///     let call = valid.try_map(|valid| service::decode("trading", &valid))?;
+///     service::serve(site, call, now).await
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -420,6 +420,12 @@ fn registry_audit_and_fault_come_back_byte_for_byte() {
         "<su:ListEntries><su:Kind>Trade</su:Kind><su:Sector>c</su:Sector><su:From>$AT</su:From><su:To>$AT</su:To><su:Cursor>1</su:Cursor>\
          <su:Limit>2</su:Limit></su:ListEntries>",
     ));
+    check::<Pull>("<su:Pull></su:Pull>");
+    check::<Pull>(&fill(
+        "<su:Pull><su:Sector>civil</su:Sector><su:Sender>transport</su:Sender><su:Receiver>civil</su:Receiver>\
+         <su:Resource>transport/vehicle</su:Resource><su:Status>denied</su:Status><su:From>$AT</su:From><su:To>$AT</su:To></su:Pull>",
+    ));
+    check::<PullResponse>(&fill("<su:PullResponse><su:File name=\"entries/0000000000.xml\">PHg+PC94Pg==</su:File></su:PullResponse>"));
     check::<ListEntriesResponse>(&fill(
         "<su:ListEntriesResponse><su:Entry index=\"1\" kind=\"Trade\" time=\"$AT\" client=\"$U\" outcome=\"done\"></su:Entry><su:Next>2</su:Next>\
          </su:ListEntriesResponse>",
@@ -540,6 +546,8 @@ fn every_message_of_every_contract_has_a_type() {
         GetConsistencyResponse,
         ListEntries,
         ListEntriesResponse,
+        Pull,
+        PullResponse,
     ];
     let typed: BTreeSet<QName> = [&trading[..], &directory, &authority, &registry, &audit].concat().into_iter().collect();
     let mut spoken = BTreeSet::new();
