@@ -3,10 +3,9 @@
 use crate::fault::{Fault, Reason};
 use crate::site::{Declined, Located, Site};
 use crate::steps::{self, Step};
-use crate::trade::{commitment, salt, selection, unsalted};
+use crate::trade::{commitment, record, salt, selection, unsalted};
 use crate::unified::trading::{
-    AcceptOffer, AcceptOfferResponse, Fetch, FetchResponse, How, Item, Order, Outcome, PlaceOrder, PlaceOrderResponse, Refusal, Trade,
-    What, When, Where, Who,
+    AcceptOffer, AcceptOfferResponse, Fetch, FetchResponse, Item, Order, Outcome, PlaceOrder, PlaceOrderResponse, Refusal,
 };
 use crate::unified::{Document, Instant, MendedBy, Principal, Receipt, Status};
 use std::sync::Arc;
@@ -22,7 +21,7 @@ pub async fn fetch(site: &Arc<Site>, user: &Principal, request: Fetch, now: Time
     let conversation = request.conversation_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     steps::done(Step::Submitted, &conversation, since);
     let resources: Vec<String> = request.items.iter().map(|item| item.resource.clone()).collect();
-    let located = crate::services::trading::locate(site, user, &conversation, request.conversation_id.is_some(), &resources, now).await?;
+    let located = crate::services::directory::locate(site, user, &conversation, request.conversation_id.is_some(), &resources, now).await?;
     let mut running = tokio::task::JoinSet::new();
     for (at, (item, located)) in request.items.into_iter().zip(located).enumerate() {
         let purchase =
@@ -179,7 +178,9 @@ impl Purchase {
         {
             return Lost { trade: order.id.clone(), status, fault, receipt: Some(receipt) };
         }
-        let trade = self.failed(order, located, if status == Status::TimedOut { status } else { Status::Failed }, fault.reason().code());
+        let on_record = if status == Status::TimedOut { status } else { Status::Failed };
+        let mut trade = record(order, &located.server, on_record);
+        trade.how.fault = Some(fault.reason().code().to_owned());
         let receipt = match self.site.record(&trade.element()).await {
             Ok(committed) => self.site.receipt(committed.index).await,
             Err(unrecorded) => {
@@ -188,20 +189,6 @@ impl Purchase {
             }
         };
         Lost { trade: order.id.clone(), status, fault, receipt }
-    }
-
-    fn failed(&self, order: &Order, located: &Located, status: Status, code: &str) -> Trade {
-        Trade {
-            id: order.id.clone(),
-            ledger: order.ledger.clone(),
-            conversation_id: order.conversation_id.clone(),
-            who: Who { sender: order.sender.clone(), receiver: order.receiver.clone(), user: order.user.clone() },
-            what: What { resource: order.resource.clone(), records: Vec::new(), digest: None, size: 0, mapping: None },
-            where_: Where { server: located.server.clone(), service: String::from("trading"), operation: String::from("PlaceOrder") },
-            when: When { requested: order.requested, authorised: None, packed: None },
-            how: How { status, tokens: Vec::new(), grant_ref: None, fault: Some(code.to_owned()), purpose: order.purpose.clone() },
-            evidence: None,
-        }
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::fault::{Fault, Reason};
 use crate::security::{Caller, Signed};
 use crate::services::{audit, authority, directory, registry, trading};
-use crate::site::Site;
-use crate::unified::{self, Document, Principal};
+use crate::site::{Account, Site};
+use crate::unified::{self, Document};
 use std::sync::Arc;
 use xsd::time::Timestamp;
 use xsd::tree::Element;
@@ -112,40 +112,6 @@ pub enum Who {
     Auditor,
     /// Another sector's adapter, by TLS and by a signed message.
     Adapter,
-}
-
-/// Who calls, by what the ledger says of the certificates.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Account {
-    /// A person or system with an account.
-    User {
-        /// Who.
-        user: Principal,
-        /// official, administrator, auditor …
-        class: String,
-    },
-    /// A member's adapter.
-    Adapter {
-        /// Which member.
-        sector: String,
-    },
-}
-
-impl Account {
-    /// The sector that answers for the caller.
-    #[must_use]
-    pub fn sector(&self) -> &str {
-        match self {
-            Self::User { user, .. } => &user.authority,
-            Self::Adapter { sector } => sector,
-        }
-    }
-
-    /// Whether the caller may see what other sectors traded.
-    #[must_use]
-    pub fn audits(&self) -> bool {
-        matches!(self, Self::User { class, .. } if class == "auditor")
-    }
 }
 
 async fn admit(site: &Site, caller: Caller, who: Who) -> Result<Account, Fault> {

@@ -6,7 +6,6 @@ use crate::fault::{Fault, Reason};
 use crate::legacy::Legacy;
 use crate::replica::{Committed, Replica, Unrecorded};
 use crate::security::{Caller, Fingerprint, Security};
-use crate::service::Account;
 use crate::trade::Offers;
 use crate::unified::metadata::Resource;
 use crate::unified::{Document, PartySignature, Permission, Principal, Receipt};
@@ -60,6 +59,40 @@ pub struct Site {
     pub offers: Offers,
     /// Where the metadata of published resources is kept.
     pub metadata_dir: PathBuf,
+}
+
+/// Who calls, by what the ledger says of the certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// A person or system with an account.
+    User {
+        /// Who.
+        user: Principal,
+        /// official, administrator, auditor …
+        class: String,
+    },
+    /// A member's adapter.
+    Adapter {
+        /// Which member.
+        sector: String,
+    },
+}
+
+impl Account {
+    /// The sector that answers for the caller.
+    #[must_use]
+    pub fn sector(&self) -> &str {
+        match self {
+            Self::User { user, .. } => &user.authority,
+            Self::Adapter { sector } => sector,
+        }
+    }
+
+    /// Whether the caller may see what other sectors traded.
+    #[must_use]
+    pub fn audits(&self) -> bool {
+        matches!(self, Self::User { class, .. } if class == "auditor")
+    }
 }
 
 /// The answer of Authority Management.

@@ -39,6 +39,22 @@ pub fn salt() -> Result<[u8; 16], Fault> {
     Ok(salt)
 }
 
+/// The trade record of an order in which nothing was handed over yet.
+#[must_use]
+pub fn record(order: &Order, server: &str, status: Status) -> Trade {
+    Trade {
+        id: order.id.clone(),
+        ledger: order.ledger.clone(),
+        conversation_id: order.conversation_id.clone(),
+        who: Who { sender: order.sender.clone(), receiver: order.receiver.clone(), user: order.user.clone() },
+        what: What { resource: order.resource.clone(), records: Vec::new(), digest: None, size: 0, mapping: None },
+        where_: Where { server: server.to_owned(), service: String::from("trading"), operation: String::from("PlaceOrder") },
+        when: When { requested: order.requested, authorised: None, packed: None },
+        how: How { status, tokens: Vec::new(), grant_ref: None, fault: None, purpose: order.purpose.clone() },
+        evidence: None,
+    }
+}
+
 /// What was packed for an order and waits for the receiver's signature.
 #[derive(Clone, Debug)]
 struct Offer {
@@ -190,7 +206,7 @@ struct Draft {
 impl Draft {
     /// Records a trade that hands nothing over, with the receiver's order as evidence, and gives the fault to answer with.
     async fn unfulfilled(&self, site: &Site, status: Status, code: &str, fault: Fault) -> Fault {
-        let mut trade = self.trade(site, status);
+        let mut trade = record(&self.order, &site.server, status);
         trade.how.fault = Some(code.to_owned());
         trade.evidence = Some(Evidence { order: self.order.clone(), signature: self.order_signature.clone() });
         let fault = fault.trade(&trade.id);
@@ -200,21 +216,6 @@ impl Draft {
                 None => fault,
             },
             Err(unrecorded) => unrecorded,
-        }
-    }
-
-    fn trade(&self, site: &Site, status: Status) -> Trade {
-        let order = &self.order;
-        Trade {
-            id: order.id.clone(),
-            ledger: order.ledger.clone(),
-            conversation_id: order.conversation_id.clone(),
-            who: Who { sender: order.sender.clone(), receiver: order.receiver.clone(), user: order.user.clone() },
-            what: What { resource: order.resource.clone(), records: Vec::new(), digest: None, size: 0, mapping: None },
-            where_: Where { server: site.server.clone(), service: String::from("trading"), operation: String::from("PlaceOrder") },
-            when: When { requested: order.requested, authorised: None, packed: None },
-            how: How { status, tokens: Vec::new(), grant_ref: None, fault: None, purpose: order.purpose.clone() },
-            evidence: None,
         }
     }
 
@@ -228,7 +229,7 @@ impl Draft {
     ) -> Result<PlaceOrderResponse, Fault> {
         let salt = salt()?;
         let content = records.octets();
-        let mut trade = self.trade(site, Status::Delivered);
+        let mut trade = record(&self.order, &site.server, Status::Delivered);
         trade.what.records = records.records.iter().map(|record| commitment(&salt, record.record_id.value.as_bytes())).collect();
         trade.what.digest = Some(commitment(&salt, &content));
         trade.what.size = u64::try_from(content.len()).unwrap_or(u64::MAX);

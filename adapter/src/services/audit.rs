@@ -1,8 +1,7 @@
 //! The audit service: the log as it is, with its proofs, and evidence bundles.
 
 use crate::fault::{Fault, Reason};
-use crate::service::Account;
-use crate::site::Site;
+use crate::site::{Account, Site};
 use crate::unified::Instant;
 use crate::unified::audit::{
     BundleFile, GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof,

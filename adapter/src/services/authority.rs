@@ -1,9 +1,8 @@
 //! Authority Management: roles, assignments and grants of this sector, and the answer to "may this user?" (W9 to W12).
 
 use crate::fault::Fault;
-use crate::service::Account;
 use crate::services::{Recorded, id, put};
-use crate::site::{Site, Standing};
+use crate::site::{Account, Site, Standing};
 use crate::unified::authority::{
     AssignRole, AssignRoleResponse, Assignment, AssignmentAction, CheckAuthority, CheckAuthorityResponse, Decision, DefineRole,
     DefineRoleResponse, GiveGrant, GiveGrantResponse, Grant, GrantEntry, ListGrants, ListGrantsResponse, RetireRole, RetireRoleResponse,

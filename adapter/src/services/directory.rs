@@ -1,15 +1,16 @@
 //! The Directory Service: what this sector shares, and where everything is.
 
 use crate::fault::{Fault, Reason};
-use crate::service::Account;
 use crate::services::{id, put};
-use crate::site::Site;
+use crate::site::{Account, Located, Site};
+use crate::steps::{self, Step};
 use crate::unified::directory::{
-    AccessPath, Entry, EntryContent, EntryStatus, Found, Publish, PublishResponse, Search, SearchResponse, Show, ShowResponse, Withdraw,
-    WithdrawResponse,
+    AccessPath, Entry, EntryContent, EntryStatus, Found, Inquiry, Publish, PublishResponse, Search, SearchResponse, Show, ShowResponse,
+    Withdraw, WithdrawResponse,
 };
-use crate::unified::{Document, Instant};
+use crate::unified::{Document, Instant, Principal};
 use sha2::{Digest, Sha256};
+use std::time::Instant as Stopwatch;
 use xsd::time::Timestamp;
 
 /// Entries that one answer holds at most.
@@ -123,4 +124,40 @@ async fn find(site: &Site, resource: &str) -> Result<Option<Found>, Fault> {
     let Some(index) = index else { return Ok(None) };
     let (leaf, entry) = site.leaf_as::<Entry>(index).await?;
     Ok(Some(Found { index, time: leaf.time.into(), metadata: site.metadata(resource), entry }))
+}
+
+/// W2 to W4: asks the directory, and puts on record who asked for what, unless this conversation already did.
+///
+/// # Errors
+/// The inquiry cannot be put on record.
+pub async fn locate(
+    site: &Site,
+    user: &Principal,
+    conversation: &str,
+    asked_before: bool,
+    resources: &[String],
+    now: Timestamp,
+) -> Result<Vec<Option<Located>>, Fault> {
+    let since = Stopwatch::now();
+    steps::done(Step::Queried, conversation, since);
+    let mut located = Vec::with_capacity(resources.len());
+    for resource in resources {
+        located.push(site.locate(resource).await?);
+    }
+    steps::done(Step::LookedUp, conversation, since);
+    let id = conversation.to_owned();
+    let on_record = asked_before && site.read(move |node| node.state().client(&id).is_some()).await?;
+    if !on_record {
+        let inquiry = Inquiry {
+            id: conversation.to_owned(),
+            ledger: site.ledger.clone(),
+            sector: site.sector.clone(),
+            user: user.clone(),
+            resources: resources.to_vec(),
+            asked: Instant(now),
+        };
+        site.record(&inquiry.element()).await?;
+    }
+    steps::done(Step::Located, conversation, since);
+    Ok(located)
 }

@@ -1,9 +1,8 @@
 //! The registry: accounts of this sector (add, modify, delete, query, view relationships) and the members of the ledger.
 
 use crate::fault::{Fault, Reason};
-use crate::service::Account;
 use crate::services::{id, put};
-use crate::site::Site;
+use crate::site::{Account, Site};
 use crate::unified::authority::{Assignment, Role, User, UserAction};
 use crate::unified::registry::{
     AddUser, AddUserResponse, DeleteUser, DeleteUserResponse, ListSectors, ListSectorsResponse, ModifyUser, ModifyUserResponse, QueryUser,

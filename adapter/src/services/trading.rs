@@ -1,15 +1,14 @@
 //! The Trading Service: where resources are (W1 to W5), trades (W6 to W15), their status and their history.
 
 use crate::fault::{Fault, Reason};
-use crate::service::Account;
-use crate::site::{Located, Site};
+use crate::services::directory;
+use crate::site::{Account, Located, Site};
 use crate::steps::{self, Step};
-use crate::unified::directory::Inquiry;
+use crate::unified::Principal;
 use crate::unified::trading::{
     AcceptOffer, AcceptOfferResponse, Fetch, FetchResponse, History, HistoryResponse, Locate, LocateResponse, Location, Place, PlaceOrder,
     PlaceOrderResponse, State, Trade, TradeEntry, TradeStatus, TradeStatusResponse,
 };
-use crate::unified::{Document, Instant, Principal};
 use crate::{fetch, trade};
 use ledger::index::Filter;
 use ledger::record::{Kind, Outcome};
@@ -29,49 +28,13 @@ pub async fn locate_all(site: &Arc<Site>, account: &Account, request: Locate, no
     let user = user(account)?;
     let conversation_id = request.conversation_id.unwrap_or_else(crate::services::id);
     steps::done(Step::Asked, &conversation_id, since);
-    let located = locate(site, &user, &conversation_id, false, &request.resources, now).await?;
+    let located = directory::locate(site, &user, &conversation_id, false, &request.resources, now).await?;
     let place =
         |located: Located| Place { sector: located.sector, server: located.server, entry_index: located.index, title: located.title };
     let locations =
         request.resources.into_iter().zip(located).map(|(resource, located)| Location { resource, place: located.map(place) }).collect();
     steps::done(Step::Told, &conversation_id, since);
     Ok(LocateResponse { conversation_id, locations })
-}
-
-/// W2 to W4: asks the directory, and puts on record who asked for what, unless this conversation already did.
-///
-/// # Errors
-/// The inquiry cannot be put on record.
-pub async fn locate(
-    site: &Site,
-    user: &Principal,
-    conversation: &str,
-    asked_before: bool,
-    resources: &[String],
-    now: Timestamp,
-) -> Result<Vec<Option<Located>>, Fault> {
-    let since = Stopwatch::now();
-    steps::done(Step::Queried, conversation, since);
-    let mut located = Vec::with_capacity(resources.len());
-    for resource in resources {
-        located.push(site.locate(resource).await?);
-    }
-    steps::done(Step::LookedUp, conversation, since);
-    let id = conversation.to_owned();
-    let on_record = asked_before && site.read(move |node| node.state().client(&id).is_some()).await?;
-    if !on_record {
-        let inquiry = Inquiry {
-            id: conversation.to_owned(),
-            ledger: site.ledger.clone(),
-            sector: site.sector.clone(),
-            user: user.clone(),
-            resources: resources.to_vec(),
-            asked: Instant(now),
-        };
-        site.record(&inquiry.element()).await?;
-    }
-    steps::done(Step::Located, conversation, since);
-    Ok(located)
 }
 
 /// W6 to W15.
