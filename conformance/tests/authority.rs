@@ -86,10 +86,20 @@ async fn authority_over_the_wire() {
     refused(bureau.expect_err("not the Bureau's object"), Reason::Refused);
     let clerk: Result<GiveGrantResponse, Failure> = city.session("civil", "clerk").call("authority", &give).await;
     refused(clerk.expect_err("no administrator"), Reason::NotRegistered);
+    exit_status_of_a_denial(&city);
     let elsewhere: Result<GiveGrantResponse, Failure> = civil.call("authority", &give).await;
     refused(elsewhere.expect_err("not the civil sector's object"), Reason::Refused);
 
     directory(&city, &transport).await;
+}
+
+/// 5 is "denied", whoever denies: the adapter's own rule or the owner of the data.
+fn exit_status_of_a_denial(city: &City) {
+    let profile = |user: &str| city.profile("civil", user).display().to_string();
+    let publish = ["directory", "withdraw", "--profile", &profile("clerk"), "civil/household"];
+    assert_eq!(city.run(&publish).status.code(), Some(5));
+    let request = ["trade", "request", "--profile", &profile("trainee"), "health/visit", "patient-id=310101199001010010"];
+    assert_eq!(city.run(&request).status.code(), Some(5));
 }
 
 /// Add, query, modify, view relationships, delete.

@@ -64,7 +64,7 @@ fn trust_roots(city: &City, bundle: &Path) {
     check(&["--policy", policy.to_str().expect("UTF-8")], 0);
     check(&["--genesis", fingerprint.trim()], 0);
     check(&["--genesis", &other], 1);
-    check(&["--genesis", "nonsense"], 3);
+    check(&["--genesis", "nonsense"], 2);
     check(&[], 2);
 }
 
@@ -183,13 +183,21 @@ fn no_business_data(city: &City) {
     for (file, octets) in &haystack {
         for at in 0..octets.len().saturating_sub(4) {
             let Some(candidates) = starts.get(&octets[at..at + 4]) else { continue };
-            for candidate in candidates.iter().filter(|candidate| octets[at..].starts_with(&needles[**candidate].1)) {
+            for candidate in candidates.iter().filter(|candidate| stands(octets, at, &needles[**candidate].1)) {
                 found.insert(format!("{file}: {}", needles[*candidate].0));
             }
         }
     }
     assert!(found.is_empty(), "business data in the ledger: {found:#?}");
     println!("{} values in {} forms, none in {} files of {bytes} bytes", values.len(), needles.len(), haystack.len());
+}
+
+/// Whether a needle is there. A short number (a post code, a day) is a part of any hexadecimal digest by chance: it counts where
+/// no hexadecimal digit stands beside it, as it would in an element or an attribute.
+fn stands(octets: &[u8], at: usize, needle: &[u8]) -> bool {
+    let digit = |at: Option<usize>| at.and_then(|at| octets.get(at)).is_some_and(u8::is_ascii_hexdigit);
+    let short = needle.len() < 12 && needle.iter().all(u8::is_ascii_hexdigit);
+    octets[at..].starts_with(needle) && !(short && (digit(at.checked_sub(1)) || digit(at.checked_add(needle.len()))))
 }
 
 fn holds(octets: &[u8], needle: &[u8]) -> bool {

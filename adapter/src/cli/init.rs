@@ -1,6 +1,7 @@
 //! `waybill init`: a sector's configuration, keys and certificate requests.
 
 use crate::cli::Init;
+use crate::cli::session::Failure;
 use crate::config::{Config, Identity, KeyPair, Keys, Limits, Misconfigured, Peer, Service};
 use crate::pki;
 use data_encoding::HEXLOWER;
@@ -21,11 +22,11 @@ const HEAD: &str = "# Written by `waybill init`. Paths are relative to this file
 ///
 /// # Errors
 /// A name is no name, or a file is there already or cannot be written.
-pub fn run(init: &Init) -> Result<Vec<String>, Misconfigured> {
+pub fn run(init: &Init) -> Result<Vec<String>, Failure> {
     let named =
         !init.sector.is_empty() && init.sector.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !named {
-        return Err(Misconfigured::Value(format!("--sector '{}': a name is made of a-z, 0-9 and -", init.sector)));
+        return Err(Failure::Usage(format!("--sector '{}': a name is made of a-z, 0-9 and -", init.sector)));
     }
     let (host, port) = host_port("--service", &init.service)?;
     let (_, peer_port) = host_port("--peer", &init.peer)?;
@@ -58,9 +59,9 @@ fn shown(dir: &Path) -> String {
     dir.join("waybill.toml").display().to_string()
 }
 
-fn host_port<'a>(flag: &str, text: &'a str) -> Result<(&'a str, u16), Misconfigured> {
+fn host_port<'a>(flag: &str, text: &'a str) -> Result<(&'a str, u16), Failure> {
     let parts = text.rsplit_once(':').and_then(|(host, port)| port.parse().ok().map(|port| (host, port)));
-    parts.filter(|(host, _)| !host.is_empty()).ok_or_else(|| Misconfigured::Value(format!("{flag} '{text}' is not host:port")))
+    parts.filter(|(host, _)| !host.is_empty()).ok_or_else(|| Failure::Usage(format!("{flag} '{text}' is not host:port")))
 }
 
 fn config(init: &Init, port: u16, peer_port: u16) -> Config {

@@ -26,8 +26,10 @@ pub struct Session {
 /// Why a verb did not do what it was asked.
 #[derive(Debug)]
 pub enum Failure {
-    /// The profile, a file or an argument is wrong.
+    /// The profile or a file is wrong.
     Misconfigured(Misconfigured),
+    /// An argument that makes no sense, and what would.
+    Usage(String),
     /// The node cannot be reached.
     Unreached(String, CallError),
     /// The node answered with a fault.
@@ -50,6 +52,7 @@ impl Failure {
     pub fn status(&self) -> u8 {
         match self {
             Self::DoesNotHold(_) => 1,
+            Self::Usage(_) => 2,
             Self::Misconfigured(_) => 3,
             Self::Unreached(..) => 4,
             Self::Fault(received) => match received.stable() {
@@ -66,6 +69,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Misconfigured(misconfigured) => write!(f, "error[config]: {misconfigured}"),
+            Self::Usage(what) => write!(f, "error[usage]: {what}"),
             Self::Unreached(node, error) => {
                 write!(f, "error[unreachable]: {node}: {error}\n  help: is the node running? waybill serve --config …")
             }

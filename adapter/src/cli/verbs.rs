@@ -30,7 +30,7 @@ pub fn open(caller: &Caller) -> Result<Session, Failure> {
 }
 
 fn usage(what: String) -> Failure {
-    Failure::Misconfigured(Misconfigured::Value(what))
+    Failure::Usage(what)
 }
 
 fn instant(flag: &str, text: &str) -> Result<Instant, Failure> {

@@ -487,6 +487,7 @@ macro_rules! names {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of names")]
 fn every_message_of_every_contract_has_a_type() {
     let trading = names![
         Locate,
