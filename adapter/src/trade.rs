@@ -19,6 +19,8 @@ use xsd::time::Timestamp;
 
 /// Offers that wait for their acceptance at once; one more is told to come back.
 const OFFERS_MAX: usize = 4096;
+/// Bytes of content that wait with them.
+const OFFERS_BYTES_MAX: u64 = 256 << 20;
 
 /// SHA-256(salt, octets) in hexadecimal: a commitment that says nothing of the octets to who lacks the salt.
 #[must_use]
@@ -78,7 +80,8 @@ pub struct Offers {
 impl Offers {
     fn put(&self, offer: Offer) -> Result<(), Fault> {
         let mut waiting = self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if waiting.len() >= OFFERS_MAX {
+        let bytes: u64 = waiting.values().map(|offer| offer.trade.what.size).sum();
+        if waiting.len() >= OFFERS_MAX || bytes + offer.trade.what.size > OFFERS_BYTES_MAX {
             return Err(Fault::new(Reason::Busy, "too many offers wait for their acceptance"));
         }
         waiting.insert(offer.trade.id.clone(), offer);

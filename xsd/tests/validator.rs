@@ -59,6 +59,7 @@ fn every_unified_schema_loads() {
 fn the_samples_load_and_validate() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
     if !folder.exists() {
+        println!("skipped: ../shared/samples is not here");
         return;
     }
     for name in ["visit.xsd", "vehicle.xsd", "business.xsd"] {
