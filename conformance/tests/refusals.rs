@@ -92,6 +92,7 @@ async fn refusals_on_the_wire() {
     orders(&city).await;
     legacy(&city).await;
     no_quorum(&mut city).await;
+    never_accepted(&mut city).await;
 }
 
 /// Nothing of these reaches a service: a fault, and no leaf.
@@ -253,6 +254,19 @@ impl Adapter {
         PlaceOrder { order, signature, salt: data_encoding::HEXLOWER.encode(&salt), criteria: item.criteria.clone() }
     }
 
+    /// An order for a visit, to the health sector.
+    fn visit(&self) -> PlaceOrder {
+        let mut place = self.order();
+        let example = adapter::city::example().expect("an example");
+        let (resource, field, value) = &example[1];
+        place.criteria = vec![Criterion { field: (*field).to_owned(), value: value.clone() }];
+        place.order.sender = String::from("health");
+        place.order.resource = (*resource).to_owned();
+        place.order.selection = commitment(&[7; 16], &selection(resource, &place.criteria));
+        place.signature = self.sign(&place.order.octets());
+        place
+    }
+
     fn message(&self, request: &impl Document, now: Timestamp) -> Vec<u8> {
         let action = format!("urn:waybill:ws:trading:1:{}", request.element().name().local());
         let headers = adapter::addressing::request_headers(&self.wire.url, &action, &format!("urn:uuid:{}", uuid()));
@@ -288,7 +302,11 @@ async fn orders(city: &City) {
     let mut uncommitted = adapter.order();
     uncommitted.criteria[0].value = String::from("310101199001010010");
     let replayed = adapter.message(&adapter.order(), now);
-    assert_eq!(adapter.wire.post(SOAP12, replayed.clone()).await.status, 200, "the good order is taken");
+    let taken = adapter.wire.post(SOAP12, replayed.clone()).await;
+    let taken = PlaceOrderResponse::of(body(&taken).elements().next().expect("an offer")).expect("the good order is taken");
+    let settled = AcceptOffer { trade_id: taken.trade.id.clone(), signature: adapter.sign(&taken.trade.octets()) };
+    assert_eq!(adapter.send(&settled).await.status, 200);
+    let before = before + 1;
     let rows = [
         ("a flipped word in the Body", altered, "security.check"),
         ("no signature", unsigned, "caller.not-registered"),
@@ -356,14 +374,8 @@ async fn no_quorum(city: &mut City) {
     let adapter = Adapter::of(city, ("civil", "message"));
     // The health sector's legacy system still answers; its adapter plays the provider here.
     let health = Adapter { wire: Wire::open(city, "health", Some(("civil", "tls"))), ..adapter };
-    let mut place = health.order();
-    let example = adapter::city::example().expect("an example");
-    let (resource, field, value) = &example[1];
-    place.criteria = vec![Criterion { field: (*field).to_owned(), value: value.clone() }];
-    place.order.sender = String::from("health");
-    place.order.resource = (*resource).to_owned();
-    place.order.selection = commitment(&[7; 16], &selection(resource, &place.criteria));
-    place.signature = health.sign(&place.order.octets());
+    let place = health.visit();
+    let value = &place.criteria[0].value;
     let offered = health.send(&place).await;
     let offer = PlaceOrderResponse::of(body(&offered).elements().next().expect("an offer"))
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&offered.body)));
@@ -393,4 +405,30 @@ async fn no_quorum(city: &mut City) {
     assert_eq!(city.settled().await.leaves, before + 1, "one leaf for one trade");
     let unreached: Result<FetchResponse, Failure> = city.session("civil", "clerk").call("trading", &vehicle("medical-aid")).await;
     assert!(unreached.is_err(), "the transport sector's legacy system still answers rubbish");
+}
+
+/// An offer that nobody accepts in time is on record as timed out, by the provider with the receiver's order as evidence.
+async fn never_accepted(city: &mut City) {
+    let path = city.dir().join("health/waybill.toml");
+    let config = fs::read_to_string(&path).expect("a configuration");
+    assert!(config.contains("offer_timeout_ms = 30000"), "{config}");
+    fs::write(&path, config.replace("offer_timeout_ms = 30000", "offer_timeout_ms = 1000")).expect("writable");
+    city.kill("health");
+    city.restart("health");
+    let before = city.settled().await.leaves;
+    let adapter = Adapter::of(city, ("civil", "message"));
+    let health = Adapter { wire: Wire::open(city, "health", Some(("civil", "tls"))), ..adapter };
+    let place = health.visit();
+    let offered = health.send(&place).await;
+    assert_eq!(offered.status, 200, "{}", String::from_utf8_lossy(&offered.body));
+    let session = city.session("civil", "clerk");
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while recorded(&session, &place.order.id).await != Some(Status::TimedOut) {
+        assert!(std::time::Instant::now() < until, "the offer is on record as timed out");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(city.settled().await.leaves, before + 1);
+    let accept = AcceptOffer { trade_id: place.order.id.clone(), signature: health.sign(b"too late") };
+    let (_, detail) = fault(&health.send(&accept).await);
+    assert_eq!(detail.code, "trade.unknown");
 }

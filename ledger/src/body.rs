@@ -386,7 +386,7 @@ impl Request {
             Content::Inquiry(inquiry) => BTreeSet::from([inquiry.sector.as_str()]),
             Content::Trade(trade) => match (trade.status.as_str(), &trade.evidence) {
                 ("delivered", _) => BTreeSet::from([trade.terms.sender.as_str(), trade.terms.receiver.as_str()]),
-                ("denied" | "not-found", _) | ("failed", Some(_)) => BTreeSet::from([trade.terms.sender.as_str()]),
+                ("denied" | "not-found", _) | ("failed" | "timed-out", Some(_)) => BTreeSet::from([trade.terms.sender.as_str()]),
                 _ => BTreeSet::from([trade.terms.receiver.as_str()]),
             },
         }

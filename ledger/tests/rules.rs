@@ -152,7 +152,7 @@ fn a_trade_that_did_not_happen_shows_its_order() {
     let make = |name: &str, status: &str| trade(name, "transport", vehicle, status, None);
     let ordered = |name: &str| order(name, "transport", "civil", vehicle);
     let evident = |name: &str, status: &str| with_evidence(make(name, status), ordered(name), "civil", &ordered(name));
-    for status in ["denied", "not-found", "failed"] {
+    for status in ["denied", "not-found", "failed", "timed-out"] {
         t.check(&signed(&evident(status, status), &["transport"]), 0, "done");
         t.check(&signed(&evident(&format!("{status}1"), status), &["civil"]), 0, "stray-signature");
         let forged = with_evidence(make("f", status), ordered("f"), "bureau", &ordered("f"));
