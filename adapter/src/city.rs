@@ -22,8 +22,8 @@ pub const SEED: u64 = 2021;
 pub async fn run(demo: Demo) -> Result<(), Failure> {
     let since = Instant::now();
     let say = |line: &str| if demo.json { print::err(line) } else { print::out(line) };
-    clear(&demo.dir)?;
     let dir = std::path::absolute(&demo.dir).map_err(|error| Misconfigured::File(demo.dir.clone(), error))?;
+    clear(&dir)?;
     let mappings = demo.mappings.canonicalize().map_err(|error| Misconfigured::File(demo.mappings.clone(), error))?;
     let members = plan::members()?;
     plan::lay_out(&dir, &members, &mappings, crate::replica::now())?;
@@ -102,7 +102,24 @@ fn clear(dir: &Path) -> Result<(), Misconfigured> {
     if !empty && !earlier {
         return Err(Misconfigured::Value(format!("{} is not empty and no earlier city: name another with --dir", dir.display())));
     }
+    if let Some(pid) = running(dir) {
+        let sentence = format!("a city is running in {} (process {pid}): end it first, or name another with --dir", dir.display());
+        return Err(Misconfigured::Value(sentence));
+    }
     std::fs::remove_dir_all(dir).map_err(failed)
+}
+
+/// A node of the city in `dir` that still runs.
+fn running(dir: &Path) -> Option<String> {
+    let nodes = dir.read_dir().ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    nodes
+        .filter_map(|node| {
+            let pid = std::fs::read_to_string(node.join("pid")).ok()?;
+            let command = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).ok()?;
+            let config = node.join("waybill.toml").display().to_string();
+            String::from_utf8_lossy(&command).contains(&config).then(|| pid.trim().to_owned())
+        })
+        .next()
 }
 
 async fn wait() {

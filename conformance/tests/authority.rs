@@ -87,6 +87,11 @@ async fn authority_over_the_wire() {
     let clerk: Result<GiveGrantResponse, Failure> = city.session("civil", "clerk").call("authority", &give).await;
     refused(clerk.expect_err("no administrator"), Reason::NotRegistered);
     exit_status_of_a_denial(&city);
+    let again = city.run(&["demo", "--exit", "--mappings", "/nowhere", "--dir", &city.dir().display().to_string()]);
+    assert!(
+        again.status.code() == Some(3) && String::from_utf8_lossy(&again.stderr).contains("is running"),
+        "a city is not removed under its nodes"
+    );
     let elsewhere: Result<GiveGrantResponse, Failure> = civil.call("authority", &give).await;
     refused(elsewhere.expect_err("not the civil sector's object"), Reason::Refused);
 
