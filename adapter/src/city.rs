@@ -98,7 +98,7 @@ fn clear(dir: &Path) -> Result<(), Misconfigured> {
         return Ok(());
     }
     let empty = dir.read_dir().map_err(failed)?.next().is_none();
-    let earlier = dir.join("ca.pem").exists() && dir.join("genesis").exists();
+    let earlier = dir.join(plan::MARKER).exists();
     if !empty && !earlier {
         return Err(Misconfigured::Value(format!("{} is not empty and no earlier city: name another with --dir", dir.display())));
     }
@@ -123,9 +123,11 @@ fn running(dir: &Path) -> Option<String> {
 }
 
 async fn wait() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut term), Ok(mut int), Ok(mut hangup)) = signals else { return };
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
+        _ = hangup.recv() => {}
     }
 }

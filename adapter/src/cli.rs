@@ -42,7 +42,7 @@ pub enum Verb {
     Status(Caller),
     /// Trades: request, show, history, status.
     ///
-    /// Example: waybill trade request --profile city/civil/clerk.toml --purpose registration-check transport/vehicle plate=沪A00001
+    /// Example: waybill trade request --profile city/civil/clerk.toml --purpose medical-aid transport/vehicle owner-id=310107195104077850
     #[command(subcommand)]
     Trade(Trade),
     /// Grants, the 4-tuples of role, object, permission and effective period: give, revoke, list, check.

@@ -86,6 +86,8 @@ pub enum Reason {
     Denied,
     /// The caller's certificate stands for nobody on the ledger, or for somebody who may not do this.
     NotRegistered,
+    /// The caller is known, and may not do this.
+    NotPermitted,
     /// There is no such resource or record.
     NoRecord,
     /// Another sector's adapter did not answer in time.
@@ -172,7 +174,8 @@ const fn wsa(code: &'static str, names: &'static [&'static str]) -> Row {
 
 impl Reason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
+        Self::NotPermitted,
         Self::NoRecord,
         Self::PeerTimeout,
         Self::BadRequest,
@@ -260,6 +263,7 @@ impl Reason {
             Self::DestinationUnreachable => wsa("addressing.destination", &["DestinationUnreachable"]),
             Self::Denied => Row { mend: Mend::Provider, ..sender("trade.denied") },
             Self::NotRegistered => Row { mend: Mend::Operator, ..sender("caller.not-registered") },
+            Self::NotPermitted => Row { mend: Mend::Operator, ..sender("caller.not-permitted") },
             Self::NoRecord => sender("trade.not-found"),
             Self::PeerTimeout => receiver("peer.timeout", Mend::Provider, true, None),
             Self::UnknownTrade => sender("trade.unknown"),

@@ -55,6 +55,13 @@ impl Purchase {
         let mut result =
             Outcome { resource: item.resource.clone(), trade_id: None, status: Status::NotFound, packet: None, fault: None, receipt: None };
         let Some(located) = located else { return (result, None) };
+        if located.sector == self.site.sector {
+            let sentence = format!("{} is this sector's own resource: ask its own system", item.resource);
+            let fault = Fault::new(Reason::BadRecord, sentence);
+            result.status = Status::Failed;
+            result.fault = Some(refusal(&fault));
+            return (result, Some(fault));
+        }
         match self.trade(&item, &located, now).await {
             Ok((id, delivered)) => {
                 result.trade_id = Some(id);
@@ -67,13 +74,7 @@ impl Purchase {
                 result.trade_id = Some(lost.trade);
                 result.status = lost.status;
                 result.receipt = lost.receipt;
-                let fault = &lost.fault;
-                result.fault = Some(Refusal {
-                    code: fault.reason().code().to_owned(),
-                    reason: fault.sentence().to_owned(),
-                    retry: fault.reason().retry(),
-                    mended_by: mended_by(fault.reason()),
-                });
+                result.fault = Some(refusal(&lost.fault));
                 (result, Some(lost.fault))
             }
         }
@@ -88,7 +89,16 @@ impl Purchase {
             salt: data_encoding::HEXLOWER.encode(&salt),
             criteria: item.criteria.clone(),
         };
-        let offered: Result<PlaceOrderResponse, Declined> = self.site.ask(located, "PlaceOrder", &place.element()).await;
+        let mut offered: Result<PlaceOrderResponse, Declined> = self.site.ask(located, "PlaceOrder", &place.element()).await;
+        for pause_ms in [50, 200, 800, 2_000, 4_000] {
+            match &offered {
+                Err(declined) if declined.fault.reason() == Reason::Busy => {
+                    tokio::time::sleep(std::time::Duration::from_millis(pause_ms)).await;
+                    offered = self.site.ask(located, "PlaceOrder", &place.element()).await;
+                }
+                _ => break,
+            }
+        }
         let offer = match offered {
             Ok(offer) => offer,
             Err(declined) => return Err(self.lost(&place.order, located, declined).await),
@@ -210,5 +220,14 @@ fn mended_by(reason: Reason) -> MendedBy {
         crate::fault::Mend::Caller => MendedBy::Caller,
         crate::fault::Mend::Provider => MendedBy::Provider,
         crate::fault::Mend::Operator => MendedBy::Operator,
+    }
+}
+
+fn refusal(fault: &Fault) -> Refusal {
+    Refusal {
+        code: fault.reason().code().to_owned(),
+        reason: fault.sentence().to_owned(),
+        retry: fault.reason().retry(),
+        mended_by: mended_by(fault.reason()),
     }
 }

@@ -42,11 +42,13 @@ pub fn public(seed: &[u8; 32]) -> [u8; 32] {
     SecretKey::from_seed(*seed).public().0
 }
 
-/// The genesis body. A checkpoint needs the signatures of a majority of the members.
+/// The genesis body. A checkpoint needs the signatures of as many nodes as a commit needs: a
+/// majority of the voters, so that what is committed can be published.
 #[must_use]
 pub fn genesis(id: &str, ledger: &str, founded: Timestamp, founders: &[Founder]) -> Element {
+    let voters = founders.iter().filter(|founder| !founder.bureau).count();
     let mut genesis = Element::new("l", QName::new(NAMESPACE, "Genesis")).with("id", id).with("ledger", ledger);
-    genesis = genesis.leaf("Founded", founded.to_string()).leaf("Quorum", (founders.len() / 2 + 1).to_string());
+    genesis = genesis.leaf("Founded", founded.to_string()).leaf("Quorum", (voters / 2 + 1).to_string());
     for founder in founders {
         let mut member = genesis.sibling("Member");
         for (language, name) in &founder.names {

@@ -46,7 +46,7 @@ impl Legacy {
         let wrong = |lines: Vec<String>| Misconfigured::Value(lines.join("\n"));
         let sector = Sector::load(&config.mappings).map_err(|found| wrong(found.iter().map(ToString::to_string).collect()))?;
         for warning in sector.warnings() {
-            tracing::warn!(%warning, "mapping");
+            tracing::debug!(%warning, "mapping");
         }
         let mut operations = BTreeMap::new();
         for resource in sector.resources() {
@@ -98,8 +98,9 @@ impl Legacy {
         let envelope = soap::parse(&reply.body, reply.header("content-type").unwrap_or("text/xml"), None, &self.reader);
         let envelope = envelope.map_err(|refused| rubbish(refused.fault.sentence()))?;
         let mut body = envelope.body().cloned().ok_or_else(|| rubbish("no Body"))?;
-        if let Some(received) = Received::read(&body) {
-            return Err(Fault::new(Reason::LegacyAnswer, format!("the legacy system answered with a fault: {}", received.text)));
+        if Received::read(&body).is_some() {
+            // Its words may hold anything about anybody; they stay in the sector.
+            return Err(Fault::new(Reason::LegacyAnswer, "the legacy system answered with a fault of its own"));
         }
         soap::inherit(&mut body, envelope.root().namespaces());
         soap::payload(body).map_err(|fault| rubbish(fault.sentence()))

@@ -55,6 +55,7 @@ impl Site {
                 reason @ (Reason::Denied
                 | Reason::NoRecord
                 | Reason::UnknownTrade
+                | Reason::Unmapped
                 | Reason::LegacyUnavailable
                 | Reason::LegacyAnswer
                 | Reason::NoQuorum

@@ -108,7 +108,7 @@ pub enum Who {
     User,
     /// An administrator of this adapter's own sector.
     Administrator,
-    /// An auditor or administrator, of any sector.
+    /// An auditor of any sector, or an administrator of this adapter's own.
     Auditor,
     /// Another sector's adapter, by TLS and by a signed message.
     Adapter,
@@ -125,7 +125,7 @@ async fn admit(site: &Site, caller: Caller, who: Who) -> Result<Account, Fault> 
         Who::Anyone => !class.is_empty() || caller.message.is_some(),
         Who::User => own && !matches!(class, "" | "auditor"),
         Who::Administrator => own && class == "administrator",
-        Who::Auditor => matches!(class, "auditor" | "administrator"),
+        Who::Auditor => class == "auditor" || own && class == "administrator",
         Who::Adapter => class.is_empty() && caller.message.is_some() && !own,
     };
     if admitted {
@@ -135,10 +135,10 @@ async fn admit(site: &Site, caller: Caller, who: Who) -> Result<Account, Fault> 
         Who::Anyone => "an account on the ledger",
         Who::User => "an account of this sector",
         Who::Administrator => "an administrator of this sector",
-        Who::Auditor => "an auditor",
+        Who::Auditor => "an auditor, or an administrator of this sector",
         Who::Adapter => "another sector's adapter, with a signed message",
     };
-    Err(Fault::new(Reason::NotRegistered, format!("this operation needs {needed}")))
+    Err(Fault::new(Reason::NotPermitted, format!("this operation needs {needed}")))
 }
 
 fn document<T: Document>(element: &Element) -> Result<T, Fault> {

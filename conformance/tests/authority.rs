@@ -85,7 +85,7 @@ async fn authority_over_the_wire() {
     let bureau: Result<GiveGrantResponse, Failure> = city.session("bureau", "admin").call("authority", &give).await;
     refused(bureau.expect_err("not the Bureau's object"), Reason::Refused);
     let clerk: Result<GiveGrantResponse, Failure> = city.session("civil", "clerk").call("authority", &give).await;
-    refused(clerk.expect_err("no administrator"), Reason::NotRegistered);
+    refused(clerk.expect_err("no administrator"), Reason::NotPermitted);
     exit_status_of_a_denial(&city);
     let again = city.run(&["demo", "--exit", "--mappings", "/nowhere", "--dir", &city.dir().display().to_string()]);
     assert!(

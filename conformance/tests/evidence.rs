@@ -48,6 +48,7 @@ fn evidence_of_a_city() {
     two_exports_are_alike(&city, &bundle);
     every_change_is_named(&city, &bundle);
     one_record_with_other_peoples_tools(&bundle);
+    typed_values(&city);
     no_business_data(&city);
 }
 
@@ -136,6 +137,19 @@ fn every_change_is_named(city: &City, bundle: &Path) {
 /// xmllint, sha256sum, openssl and base64, by the script that stands in the bundle.
 fn one_record_with_other_peoples_tools(bundle: &Path) {
     let run = |bundle: &Path| Command::new("sh").arg("VERIFY.txt").current_dir(bundle).output().expect("sh runs");
+    let other = Command::new("sh").args(["VERIFY.txt", &"0".repeat(64)]).current_dir(bundle).output().expect("sh runs");
+    assert!(!other.status.success(), "another genesis than the one that is trusted");
+    for (name, replacement) in [("keys/civil.pem", "keys/health.pem"), ("keys/civil.node.pem", "keys/civil.pem")] {
+        let octets = fs::read(bundle.join(name)).expect("a key");
+        fs::copy(bundle.join(replacement), bundle.join(name)).expect("writable");
+        assert!(!run(bundle).status.success(), "{name}: the script takes keys from the genesis alone");
+        fs::write(bundle.join(name), octets).expect("writable");
+    }
+    let note = fs::read_to_string(bundle.join("checkpoint")).expect("a checkpoint");
+    let bare: String = note.lines().filter(|line| !line.starts_with('\u{2014}')).map(|line| format!("{line}\n")).collect();
+    fs::write(bundle.join("checkpoint"), bare).expect("writable");
+    assert!(!run(bundle).status.success(), "a checkpoint without signatures");
+    fs::write(bundle.join("checkpoint"), note).expect("writable");
     let output = run(bundle);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
@@ -147,6 +161,18 @@ fn one_record_with_other_peoples_tools(bundle: &Path) {
     fs::write(last, text).expect("writable");
     assert!(!run(bundle).status.success(), "the script sees a changed leaf");
     fs::write(last, octets).expect("writable");
+}
+
+/// What a person types where a code belongs does not reach the ledger: an unknown resource is a commitment, a purpose has no digits.
+fn typed_values(city: &City) {
+    let typed = adapter::city::example().expect("an example")[0].2.clone();
+    let profile = city.profile("civil", "clerk").display().to_string();
+    let resource = format!("transport/vehicle/{typed}");
+    let asked = city.run(&["trade", "request", "--profile", &profile, "--purpose", "inquiry", &resource]);
+    assert!(String::from_utf8_lossy(&asked.stdout).contains("not-found"), "{}", String::from_utf8_lossy(&asked.stderr));
+    let purpose = format!("p{typed}");
+    let refused = city.run(&["trade", "request", "--profile", &profile, "--purpose", &purpose, "transport/vehicle"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("record.invalid"), "{}", String::from_utf8_lossy(&refused.stderr));
 }
 
 /// Every value of the legacy systems' records, in every form in which it could hide.

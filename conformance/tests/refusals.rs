@@ -168,8 +168,8 @@ async fn unknown_callers(city: &City) {
     let rows = [
         ("no certificate", None, "security.authentication"),
         ("a certificate of nobody on the ledger", Some(("civil", "message")), "caller.not-registered"),
-        ("an adapter where a user is needed", Some(("transport", "tls")), "caller.not-registered"),
-        ("a user of another sector", Some(("health", "admin")), "caller.not-registered"),
+        ("an adapter where a user is needed", Some(("transport", "tls")), "caller.not-permitted"),
+        ("a user of another sector", Some(("health", "admin")), "caller.not-permitted"),
     ];
     for (name, identity, stable) in rows {
         let reply = Wire::open(city, "civil", identity).post(SOAP12, locate.clone()).await;
@@ -192,6 +192,13 @@ async fn null_is_an_answer(city: &City) {
     fetch.items[0].resource = String::from("energy/meter");
     let answer: FetchResponse = city.session("civil", "clerk").call("trading", &fetch).await.expect("an answer, not a fault");
     assert_eq!((answer.results[0].status, answer.results[0].packet.is_none()), (Status::NotFound, true));
+    // The id of another record is no licence to look unseen.
+    let before = city.settled().await.leaves;
+    fetch.conversation_id = Some(answer.conversation_id);
+    fetch.items[0].resource = String::from("energy/gauge");
+    let answer: FetchResponse = city.session("civil", "clerk").call("trading", &fetch).await.expect("an answer");
+    assert_eq!(answer.results[0].status, Status::NotFound);
+    assert_eq!(city.settled().await.leaves, before + 1, "an inquiry of its own");
 }
 
 async fn denied(city: &City) {
@@ -309,7 +316,7 @@ async fn orders(city: &City) {
     let before = before + 1;
     let rows = [
         ("a flipped word in the Body", altered, "security.check"),
-        ("no signature", unsigned, "caller.not-registered"),
+        ("no signature", unsigned, "caller.not-permitted"),
         ("an expired timestamp", adapter.message(&adapter.order(), Timestamp(now.0 - hour)), "security.expired"),
         ("a timestamp of the future", adapter.message(&adapter.order(), Timestamp(now.0 + hour)), "security.expired"),
         ("a certificate that signs no messages", wrong.message(&wrong.order(), now), "security.authentication"),

@@ -9,7 +9,7 @@ use crate::checkpoint::{Checkpoint, Policy};
 use crate::keys::SecretKey;
 use crate::node::Node;
 use crate::proof::Receipt;
-use crate::record::{ENTRY_BYTES_MAX, Leaf};
+use crate::record::{ENTRY_BYTES_MAX, Leaf, StreamKind};
 use crate::segment::StoreError;
 use crate::state::State;
 use crate::store::Store;
@@ -246,10 +246,25 @@ pub fn verify_files(files: &Files, trust: &Trust) -> Report {
         if manifest.streams != found && report.holds() {
             report.blame(MANIFEST, "the streams it lists are not those that are here without a gap");
         }
+        for (kind, id) in promised(&manifest.query) {
+            let whole = found.iter().any(|covered| covered.kind == kind && covered.id == id && covered.first == 0);
+            let there = leaves.iter().any(|(leaf, _)| leaf.heads.iter().any(|head| head.kind == kind && head.id == id));
+            if there && !whole && report.holds() {
+                report.blame(MANIFEST, format_args!("every record of {id} was asked for, and its stream '{}' has a gap", kind.code()));
+            }
+        }
         (report.exporter, report.query, report.streams) = (manifest.exporter, manifest.query, found);
     }
     report.problems.sort();
     report
+}
+
+/// The streams that a query for everything of one sector must bring from their first record on.
+fn promised(query: &[(String, String)]) -> Vec<(StreamKind, String)> {
+    match query {
+        [(name, sector)] if name == "sector" => vec![(StreamKind::Sender, sector.clone()), (StreamKind::Receiver, sector.clone())],
+        _ => Vec::new(),
+    }
 }
 
 /// Every file is listed, every listed file is there with its hash.

@@ -38,9 +38,13 @@ fn evidence() -> (Files, Trust) {
     let mut city = Network::new(3, |_| Memory::default());
     run(&mut city, 6);
     let node = &city.nodes[&4];
-    let query = [("sector".to_owned(), "transport".to_owned())];
+    let query = [("what".to_owned(), "transport/vehicle".to_owned())];
     let files = bundle(node, &[6, 7, 8, 11], &query, "bureau", &record_key("bureau")).unwrap();
     assert_eq!(files, bundle(node, &[11, 8, 7, 6, 0, 6], &query, "bureau", &record_key("bureau")).unwrap(), "two exports are equal");
+    let whole = [("sector".to_owned(), "transport".to_owned())];
+    let gap = bundle(node, &[6, 7, 8, 11], &whole, "bureau", &record_key("bureau")).unwrap();
+    let problems = verify_files(&gap, &Trust::Fingerprint(Hash::of(genesis(3).body()))).problems;
+    assert!(problems.iter().any(|problem| problem.file == "manifest.xml"), "everything was asked for, and some is left out: {problems:?}");
     assert!(bundle(node, &[6], &query, "bureau", &record_key("civil")).is_err());
     assert!(bundle(node, &[999], &query, "bureau", &record_key("bureau")).is_err());
     (files, Trust::Fingerprint(Hash::of(genesis(3).body())))

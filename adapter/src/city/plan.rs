@@ -9,6 +9,8 @@ use xsd::time::Timestamp;
 
 /// The ledger's id.
 pub(super) const LEDGER: &str = "city.example/main/1";
+/// Stands in a directory that a demo made, and that a demo may therefore replace.
+pub(super) const MARKER: &str = ".waybill-demo-city";
 /// The first port that the city tries; it takes three blocks of four.
 const PORT: u16 = 7101;
 
@@ -81,6 +83,7 @@ fn any_ports(count: usize) -> Result<Vec<u16>, Misconfigured> {
 pub(super) fn lay_out(city: &Path, members: &[Member], mappings: &Path, now: Timestamp) -> Result<(), Misconfigured> {
     let made = |path: &Path| std::fs::create_dir_all(path).map_err(|error| Misconfigured::File(path.to_owned(), error));
     made(city)?;
+    pki::write_public(&city.join(MARKER), b"A demo of Waybill made this directory and replaces it when it is run again.\n")?;
     let authority = Authority::found("City of Example CA")?;
     pki::write_public(&city.join("ca.pem"), authority.pem().as_bytes())?;
     let mut founders = Vec::new();

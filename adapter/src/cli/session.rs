@@ -56,7 +56,7 @@ impl Failure {
             Self::Misconfigured(_) => 3,
             Self::Unreached(..) => 4,
             Self::Fault(received) => match received.stable() {
-                Some(Reason::Denied | Reason::NotRegistered | Reason::FailedAuthentication) => 5,
+                Some(Reason::Denied | Reason::NotRegistered | Reason::NotPermitted | Reason::FailedAuthentication) => 5,
                 Some(Reason::NoQuorum | Reason::Busy | Reason::Conflict | Reason::Refused) => 6,
                 _ => 1,
             },

@@ -248,19 +248,34 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
     let report = ledger::audit::verify(bundle, &trust).map_err(|error| Misconfigured::File(bundle.to_owned(), error))?;
     let size = report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    let query: Vec<String> = report.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let stream = |covered: &ledger::audit::Covered| format!("{} {} {}-{}", covered.kind.code(), covered.id, covered.first, covered.last);
+    let streams: Vec<String> = report.streams.iter().map(stream).collect();
     if json {
         let document = serde_json::json!({
             "verified": lines.is_empty(),
             "entries": report.entries,
             "size": size,
+            "exporter": report.exporter,
+            "query": query,
+            "streams": streams,
             "problems": lines,
         });
         print::out(&document.to_string());
     } else if lines.is_empty() {
         print::out(&format!(
-            "verified: {} entries under a checkpoint of {} leaves; every file, proof and signature holds",
-            report.entries, size
+            "verified: {} entries under a checkpoint of {size} leaves; every file, proof and signature holds",
+            report.entries
         ));
+        print::out(&format!(
+            "exported by {}; asked for: {}",
+            report.exporter,
+            if query.is_empty() { String::from("everything") } else { query.join(", ") }
+        ));
+        print::out("without a gap between (and nothing said of what came after):");
+        for stream in streams {
+            print::out(&format!("  {stream}"));
+        }
     }
     if lines.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(if json { Vec::new() } else { lines })) }
 }

@@ -9,6 +9,7 @@ use crate::unified::directory::{
     Withdraw, WithdrawResponse,
 };
 use crate::unified::{Document, Instant, Principal};
+use ledger::record::Kind;
 use sha2::{Digest, Sha256};
 use std::time::Instant as Stopwatch;
 use xsd::time::Timestamp;
@@ -145,19 +146,42 @@ pub async fn locate(
         located.push(site.locate(resource).await?);
     }
     steps::done(Step::LookedUp, conversation, since);
-    let id = conversation.to_owned();
-    let on_record = asked_before && site.read(move |node| node.state().client(&id).is_some()).await?;
-    if !on_record {
+    let named = on_ledger(resources, &located)?;
+    let (covered, used) = if asked_before { inquired(site, conversation, user, &named).await? } else { (false, false) };
+    if !covered {
         let inquiry = Inquiry {
-            id: conversation.to_owned(),
+            id: if used { id() } else { conversation.to_owned() },
             ledger: site.ledger.clone(),
             sector: site.sector.clone(),
             user: user.clone(),
-            resources: resources.to_vec(),
+            resources: named,
             asked: Instant(now),
         };
         site.record(&inquiry.element()).await?;
     }
     steps::done(Step::Located, conversation, since);
     Ok(located)
+}
+
+/// The resources as an inquiry names them. What nobody shares may be anything that somebody typed: it is a salted commitment.
+fn on_ledger(resources: &[String], located: &[Option<Located>]) -> Result<Vec<String>, Fault> {
+    let salt = crate::trade::salt()?;
+    let name = |(resource, located): (&String, &Option<Located>)| match located {
+        Some(_) => resource.clone(),
+        None => format!("unknown/{}", crate::trade::commitment(&salt, resource.as_bytes())),
+    };
+    Ok(resources.iter().zip(located).map(name).collect())
+}
+
+/// Whether this conversation's inquiry, by the same user, names all of these; and whether the id is used on the ledger.
+async fn inquired(site: &Site, conversation: &str, user: &Principal, named: &[String]) -> Result<(bool, bool), Fault> {
+    let id = conversation.to_owned();
+    let Some(index) = site.read(move |node| node.state().client(&id).map(|seen| seen.index)).await? else { return Ok((false, false)) };
+    let (leaf, _) = site.leaf(index).await?;
+    if leaf.kind != Kind::Inquiry {
+        return Ok((false, true));
+    }
+    let (_, before) = site.leaf_as::<Inquiry>(index).await?;
+    let same = before.sector == site.sector && before.user == *user;
+    Ok((same && named.iter().all(|resource| before.resources.contains(resource)), true))
 }

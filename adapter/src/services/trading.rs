@@ -26,9 +26,10 @@ const PAGE: u64 = 100;
 pub async fn locate_all(site: &Arc<Site>, account: &Account, request: Locate, now: Timestamp) -> Result<LocateResponse, Fault> {
     let since = Stopwatch::now();
     let user = user(account)?;
+    let given = request.conversation_id.is_some();
     let conversation_id = request.conversation_id.unwrap_or_else(crate::services::id);
     steps::done(Step::Asked, &conversation_id, since);
-    let located = directory::locate(site, &user, &conversation_id, false, &request.resources, now).await?;
+    let located = directory::locate(site, &user, &conversation_id, given, &request.resources, now).await?;
     let place =
         |located: Located| Place { sector: located.sector, server: located.server, entry_index: located.index, title: located.title };
     let locations =

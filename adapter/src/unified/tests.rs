@@ -157,7 +157,7 @@ fn records_of_the_ledger_come_back_byte_for_byte() {
          <a:Permission>read</a:Permission><a:Period><NotBefore>$AT</NotBefore><NotAfter>$AT</NotAfter></a:Period></a:Grant>",
         "<a:Grant @ID><a:Issuer>transport</a:Issuer><a:Role authority=\"civil\">clerk</a:Role><a:Object>transport/vehicle</a:Object>\
          <a:Permission>read</a:Permission><a:Permission>subscribe</a:Permission><a:Period><NotBefore>$AT</NotBefore>\
-         <NotAfter>$AT</NotAfter></a:Period><a:Purpose>p1</a:Purpose><a:Purpose>p2</a:Purpose><a:Supersedes>$U</a:Supersedes></a:Grant>",
+         <NotAfter>$AT</NotAfter></a:Period><a:Purpose>aid</a:Purpose><a:Purpose>tax</a:Purpose><a:Supersedes>$U</a:Supersedes></a:Grant>",
     ] {
         check::<Grant>(&fill(text));
     }
