@@ -269,6 +269,8 @@ pub async fn accept_offer(site: &Site, sector: &str, request: AcceptOffer) -> Re
     if request.signature.account != sector || !site.verifies(&request.signature, &octets).await? {
         return Err(Fault::new(Reason::FailedCheck, "the signature is not the receiver's over the offered trade").trade(&request.trade_id));
     }
+    // Everything that the release needs is at hand before the commit: nothing may fail between the two but the ledger.
+    let metadata = site.metadata(&offer.trade.what.resource).ok_or_else(unknown)?;
     let committed = site
         .submit(octets, vec![offer.signature.clone(), request.signature.clone()])
         .await
@@ -281,7 +283,6 @@ pub async fn accept_offer(site: &Site, sector: &str, request: AcceptOffer) -> Re
     let receipt = site.receipt(committed.index).await.ok_or_else(|| {
         Fault::new(Reason::NoQuorum, "the trade is committed, and no checkpoint covers it yet: accept again").trade(&request.trade_id)
     })?;
-    let metadata = site.metadata(&offer.trade.what.resource).ok_or_else(unknown)?;
     let packet = Packet {
         salt: data_encoding::HEXLOWER.encode(&offer.salt),
         records: offer.records,
