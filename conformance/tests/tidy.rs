@@ -8,7 +8,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("xsd", "encoding_rs quick-xml regex"),
     ("wsdl", "xsd"),
     ("mappings", "data-encoding regex sha2 xsd"),
-    ("ledger", "crc32fast data-encoding ed25519-zebra protobuf raft rand_core sha2 sled slog xsd"),
+    ("ledger", "aes-gcm crc32fast data-encoding ed25519-zebra protobuf raft rand_core sha2 sled slog xsd zstd"),
     (
         "adapter",
         "clap data-encoding flate2 http-body-util hyper hyper-util ledger mappings openssl rcgen rustls serde serde_json \
