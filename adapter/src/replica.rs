@@ -1,6 +1,6 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
-use ledger::node::{Answer, Input, Node, Output};
+use ledger::node::{Answer, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
 use ledger::record::{Entry, Outcome, Verdict};
 use ledger::segment::StoreError;
@@ -16,7 +16,7 @@ use xsd::time::Timestamp;
 /// Work that waits for the thread; a full queue says busy.
 const QUEUE: usize = 4096;
 /// Raft's tick; an election takes ten to twenty of them.
-const TICK: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(25);
 /// Inputs taken together: one fdatasync makes all of them durable.
 const BATCH: usize = 512;
 
@@ -64,6 +64,7 @@ enum Work {
     Message { from: u64, octets: Vec<u8> },
     Submit { ticket: u64, entry: Entry, reply: oneshot::Sender<Result<Committed, Unrecorded>> },
     Withdraw { ticket: u64 },
+    Fresh { ticket: u64, reply: oneshot::Sender<()> },
     Read(Reading),
     Stop,
 }
@@ -92,7 +93,8 @@ impl Replica {
         let said = Arc::clone(&failure);
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
-            let mut owner = Owner { node, send, progress, waiting: BTreeMap::new(), inputs: Vec::new(), outputs: Vec::new() };
+            let desk = Desk { send, waiting: BTreeMap::new(), reads: BTreeMap::new() };
+            let mut owner = Owner { node, desk, progress, inputs: Vec::new() };
             owner.report();
             let mut tick_at = Instant::now() + TICK;
             loop {
@@ -149,6 +151,24 @@ impl Replica {
         answer.await.map_err(|_dropped| Unrecorded::Stopped)
     }
 
+    /// Waits until this replica has applied everything that was answered anywhere before this call: what is read then is
+    /// linearizable.
+    ///
+    /// # Errors
+    /// Busy, stopped, or [`Unrecorded::NoQuorum`] if no leader with a quorum says so within `timeout`.
+    pub async fn fresh(&self, timeout: Duration) -> Result<(), Unrecorded> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        self.queue(Work::Fresh { ticket, reply })?;
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(answer) => answer.map_err(|_dropped| Unrecorded::Stopped),
+            Err(_) => {
+                self.queue(Work::Withdraw { ticket })?;
+                Err(Unrecorded::NoQuorum)
+            }
+        }
+    }
+
     /// Waits until a checkpoint covers leaf `index` and gives its receipt; none if no quorum signs one within `timeout`.
     ///
     /// # Errors
@@ -196,11 +216,16 @@ impl Replica {
 
 struct Owner<S> {
     node: Node<Files>,
-    send: S,
+    desk: Desk<S>,
     progress: watch::Sender<Progress>,
-    waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
     inputs: Vec<Input>,
-    outputs: Vec<Output>,
+}
+
+/// Where the node's outputs go while it works: a frame is on its link before the disk has it.
+struct Desk<S> {
+    send: S,
+    waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
+    reads: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
 impl<S: Fn(u64, Vec<u8>)> Owner<S> {
@@ -215,11 +240,16 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
             match work {
                 Work::Message { from, octets } => self.inputs.push(Input::Message { from, octets }),
                 Work::Submit { ticket, entry, reply } => {
-                    self.waiting.insert(ticket, reply);
+                    self.desk.waiting.insert(ticket, reply);
                     self.inputs.push(Input::Propose { ticket, entry });
                 }
+                Work::Fresh { ticket, reply } => {
+                    self.desk.reads.insert(ticket, reply);
+                    self.inputs.push(Input::Read { ticket });
+                }
                 Work::Withdraw { ticket } => {
-                    self.waiting.remove(&ticket);
+                    self.desk.waiting.remove(&ticket);
+                    self.desk.reads.remove(&ticket);
                     self.inputs.push(Input::Withdraw { ticket });
                 }
                 Work::Read(look) => look(&self.node),
@@ -231,10 +261,7 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
     }
 
     fn step(&mut self) -> Result<(), StoreError> {
-        self.node.steps(self.inputs.drain(..), now(), &mut self.outputs)?;
-        for output in std::mem::take(&mut self.outputs) {
-            self.put(output);
-        }
+        self.node.steps(self.inputs.drain(..), now(), &mut self.desk)?;
         self.report();
         Ok(())
     }
@@ -248,7 +275,9 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
             moved
         });
     }
+}
 
+impl<S: Fn(u64, Vec<u8>)> Outbox for Desk<S> {
     fn put(&mut self, output: Output) {
         match output {
             Output::Send { to, octets } => (self.send)(to, octets),
@@ -264,7 +293,13 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
             }
             Output::Checkpoint { .. } => {}
             Output::Leader { node, term } => tracing::info!(leader = node, term, "ledger leader"),
-            Output::Fork { note } => tracing::error!(note, "a member signed a tree head that contradicts ours"),
+            Output::ReadAt { ticket, .. } => {
+                if let Some(reply) = self.reads.remove(&ticket) {
+                    let _gone = reply.send(());
+                }
+            }
+            Output::Fork { evidence } => tracing::error!(evidence = evidence.text(), "a member signed a tree head that contradicts ours"),
+            Output::Clock { leader, ahead_ms } => tracing::warn!(leader, ahead_ms, "the leader's clock is far from this node's"),
         }
     }
 }

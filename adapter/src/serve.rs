@@ -28,6 +28,9 @@ fn wrong(what: &str, error: &impl std::fmt::Display) -> Misconfigured {
     Misconfigured::Value(format!("{what}: {error}"))
 }
 
+/// Ticks of 25 ms without a leader before an election, up to twice as many: longer than a loaded machine stalls.
+const ELECTION_TICKS: usize = 14;
+
 /// What the files of a configuration hold, checked and ready to run.
 pub struct Checked {
     config: Config,
@@ -165,7 +168,8 @@ fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<
     for torn in store.repairs() {
         tracing::warn!(?torn, "a torn end was cut off");
     }
-    let node = Node::open(ledger::node::Config::new(&me.id, genesis, key), store).map_err(|error| at(&error))?;
+    let settings = ledger::node::Config { election_ticks: ELECTION_TICKS, ..ledger::node::Config::new(&me.id, genesis, key) };
+    let node = Node::open(settings, store).map_err(|error| at(&error))?;
     let index = Index::open(&config.data.join("index")).map_err(|error| at(&error))?;
     Ok((node, index))
 }

@@ -292,10 +292,11 @@ impl Site {
         account.ok_or_else(|| Fault::new(Reason::NotRegistered, "the ledger knows no account with this certificate"))
     }
 
-    /// W9 to W12: whether a user may, and by which grant.
+    /// W9 to W12: whether a user may, and by which grant. Nothing that was answered anywhere before is overlooked: a
+    /// revocation counts at once.
     ///
     /// # Errors
-    /// Busy.
+    /// Busy, or no quorum.
     pub async fn authority(
         &self,
         user: &Principal,
@@ -307,6 +308,7 @@ impl Site {
         let user = ledger::body::Principal { authority: user.authority.clone(), name: user.name.clone() };
         let (object, purpose) = (object.to_owned(), purpose.to_owned());
         let permission = permission.to_string();
+        self.replica.fresh(Duration::from_millis(self.config.limits.commit_timeout_ms)).await?;
         let permit = self
             .read(move |node| {
                 let permission = ledger::body::Permission::from_code(&permission)?;

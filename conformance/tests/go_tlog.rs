@@ -73,8 +73,12 @@ impl Log {
         let keys: Vec<(String, SecretKey)> = (["civil", "health", "transport"].iter().zip(1_u8..))
             .map(|(name, n)| ((*name).to_owned(), SecretKey::from_seed([n; 32])))
             .collect();
-        let witnesses = keys.iter().map(|(name, key)| (name.clone(), Verifier::of_member(name, ORIGIN, key.public()))).collect();
-        Self { tree, policy: Policy { origin: ORIGIN.to_owned(), witnesses, quorum: 2 }, keys }
+        let lines = keys.iter().map(|(name, key)| {
+            let (log, witness) = (Verifier::log(ORIGIN, key.public()), Verifier::cosigner(name, ORIGIN, key.public()));
+            format!("log {}\nwitness {name} {}\n", log.vkey(), witness.vkey())
+        });
+        let text = lines.collect::<String>() + "group nodes 2 civil health transport\nquorum nodes\n";
+        Self { tree, policy: Policy::parse(&text).expect("a policy file"), keys }
     }
 
     fn leaf(index: u64) -> String {
@@ -84,9 +88,11 @@ impl Log {
     fn note(&self, size: u64, signers: usize) -> String {
         let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size, root: self.tree.root(size).expect("a size of the tree") };
         let text = checkpoint.text();
-        let sign =
-            |(name, key): &(String, SecretKey)| NoteSignature::sign(&Verifier::of_member(name, ORIGIN, key.public()).name, key, &text);
-        let signatures = self.keys.iter().take(signers).map(sign).collect();
+        let cosign = |(name, key): &(String, SecretKey)| {
+            NoteSignature::cosign(&Verifier::cosigner(name, ORIGIN, key.public()), key, 1_790_000_000, &text)
+        };
+        let log = self.keys.iter().take(1).map(|(_, key)| NoteSignature::sign(ORIGIN, key, &text));
+        let signatures = log.chain(self.keys.iter().take(signers).map(cosign)).collect();
         Note { checkpoint, signatures }.text()
     }
 }
@@ -97,9 +103,12 @@ fn go_accepts_our_checkpoints_and_proofs_and_refuses_damaged_ones() {
     let log = Log::new(21);
     let policy = log.policy.text();
     assert!(go.check("checkpoint", &[&policy, &log.note(21, 2)]).is_ok_and(|said| said.starts_with("checkpoint of 21 leaves")));
-    assert_eq!(go.check("checkpoint", &[&policy, &log.note(21, 1)]), Err("1 signatures of known witnesses, the policy wants 2".to_owned()));
-    let other = policy.replacen("main/1", "main/2", 1);
-    assert_eq!(go.check("checkpoint", &[&other, &log.note(21, 2)]), Err("not a checkpoint of city.example/main/2".to_owned()));
+    assert_eq!(
+        go.check("checkpoint", &[&policy, &log.note(21, 1)]),
+        Err("1 cosignatures of known witnesses, the policy wants 2".to_owned())
+    );
+    let unsigned = log.note(21, 2).lines().filter(|line| !line.starts_with("\u{2014} city.example")).collect::<Vec<_>>().join("\n") + "\n";
+    assert_eq!(go.check("checkpoint", &[&policy, &unsigned]), Err("no signature of the log city.example/main/1".to_owned()));
     let longer = log.note(21, 2).replacen("\n21\n", "\n22\n", 1);
     assert!(go.check("checkpoint", &[&policy, &longer]).is_err(), "a signed size cannot be changed");
 

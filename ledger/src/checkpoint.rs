@@ -1,16 +1,16 @@
-//! Checkpoints (C2SP tlog-checkpoint) as signed notes, and the policy that says whose signatures make one worth trusting.
+//! Checkpoints (C2SP tlog-checkpoint) as signed notes, with the log's signature and the nodes' cosignatures.
 
-use crate::body::Genesis;
+mod policy;
+
+pub use policy::{Policy, Signers};
+
 use crate::keys::{PublicKey, SecretKey};
 use crate::record::number;
 use crate::tree::Hash;
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// The algorithm octet of a plain Ed25519 note signature (C2SP signed-note).
-const ED25519: u8 = 1;
 /// Octets of a note, signatures included.
 pub const NOTE_BYTES_MAX: usize = 64 << 10;
 
@@ -42,38 +42,64 @@ impl Checkpoint {
     }
 }
 
-/// A note verifier: a key name and a key.
+/// What a line of a note says, by the algorithm octet of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Line {
+    /// The log's signature over the checkpoint (C2SP signed-note, 0x01).
+    Log,
+    /// A cosignature/v1: a node has the log up to here on its disk and has verified it (C2SP tlog-cosignature, 0x04).
+    Cosignature,
+}
+
+impl Line {
+    fn octet(self) -> u8 {
+        match self {
+            Self::Log => 1,
+            Self::Cosignature => 4,
+        }
+    }
+}
+
+/// A note verifier: a key name, what it signs, and a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Verifier {
-    /// The key name, as `transport.city.example/main/1`.
+    /// The key name: the origin for the log, `transport.city.example/main/1` for a node.
     pub name: String,
+    /// What its lines say.
+    pub line: Line,
     /// The key.
     pub key: PublicKey,
 }
 
 impl Verifier {
-    /// The verifier of a member's node.
+    /// A node's key as one of the log's.
     #[must_use]
-    pub fn of_member(member: &str, origin: &str, key: PublicKey) -> Self {
-        Self { name: format!("{member}.{origin}"), key }
+    pub fn log(origin: &str, key: PublicKey) -> Self {
+        Self { name: origin.to_owned(), line: Line::Log, key }
     }
 
-    /// The key id: the first four octets of SHA-256(name ‖ LF ‖ 0x01 ‖ key).
+    /// A member's node as cosigner.
+    #[must_use]
+    pub fn cosigner(member: &str, origin: &str, key: PublicKey) -> Self {
+        Self { name: format!("{member}.{origin}"), line: Line::Cosignature, key }
+    }
+
+    /// The key id: the first four octets of SHA-256(name ‖ LF ‖ algorithm ‖ key).
     #[must_use]
     pub fn id(&self) -> [u8; 4] {
         let mut hash = Sha256::new();
         hash.update(self.name.as_bytes());
-        hash.update([b'\n', ED25519]);
+        hash.update([b'\n', self.line.octet()]);
         hash.update(self.key.0);
         let digest: [u8; 32] = hash.finalize().into();
         let [a, b, c, d, ..] = digest;
         [a, b, c, d]
     }
 
-    /// The `vkey`: name, key id in hexadecimal and base64 of 0x01 ‖ key, joined by plus signs; what Go's note package reads.
+    /// The `vkey`: name, key id in hexadecimal and base64 of algorithm ‖ key, joined by plus signs.
     #[must_use]
     pub fn vkey(&self) -> String {
-        let key = BASE64.encode(&[[ED25519].as_slice(), &self.key.0].concat());
+        let key = BASE64.encode(&[[self.line.octet()].as_slice(), &self.key.0].concat());
         format!("{}+{:08x}+{key}", self.name, u32::from_be_bytes(self.id()))
     }
 
@@ -83,10 +109,16 @@ impl Verifier {
         let mut parts = vkey.splitn(3, '+');
         let (name, _, key) = (parts.next()?, parts.next()?, parts.next()?);
         let octets = BASE64.decode(key.as_bytes()).ok()?;
-        let key = PublicKey(octets.strip_prefix(&[ED25519])?.try_into().ok()?);
-        let verifier = Self { name: name.to_owned(), key };
+        let (octet, key) = octets.split_first()?;
+        let line = [Line::Log, Line::Cosignature].into_iter().find(|line| line.octet() == *octet)?;
+        let verifier = Self { name: name.to_owned(), line, key: PublicKey(key.try_into().ok()?) };
         (is_name(name) && verifier.vkey() == vkey).then_some(verifier)
     }
+}
+
+/// What a cosigner signs: the time in seconds since 1970 and the checkpoint.
+fn cosigned(seconds: u64, text: &str) -> String {
+    format!("cosignature/v1\ntime {seconds}\n{text}")
 }
 
 fn is_name(name: &str) -> bool {
@@ -103,21 +135,67 @@ pub struct NoteSignature {
 }
 
 impl NoteSignature {
-    /// Signs a note text.
+    /// Signs a note text as the log.
     #[must_use]
-    pub fn sign(name: &str, key: &SecretKey, text: &str) -> Self {
-        Self::put(&Verifier { name: name.to_owned(), key: key.public() }, &key.sign(text.as_bytes()))
+    pub fn sign(origin: &str, key: &SecretKey, text: &str) -> Self {
+        let verifier = Verifier::log(origin, key.public());
+        Self { octets: [verifier.id().as_slice(), &key.sign(text.as_bytes())].concat(), name: verifier.name }
     }
 
-    /// A signature made elsewhere.
+    /// Cosigns a checkpoint's text as a member's node, at a time in seconds since 1970.
     #[must_use]
-    pub fn put(verifier: &Verifier, signature: &[u8; 64]) -> Self {
-        Self { name: verifier.name.clone(), octets: [verifier.id().as_slice(), signature].concat() }
+    pub fn cosign(verifier: &Verifier, key: &SecretKey, seconds: u64, text: &str) -> Self {
+        Self::put(verifier, &Cosignature::sign(key, seconds, text))
+    }
+
+    /// A cosignature made elsewhere.
+    #[must_use]
+    pub fn put(verifier: &Verifier, cosignature: &Cosignature) -> Self {
+        let octets = [verifier.id().as_slice(), &cosignature.seconds.to_be_bytes(), &cosignature.value].concat();
+        Self { name: verifier.name.clone(), octets }
+    }
+
+    /// Whether this line claims to be of that key.
+    fn is_of(&self, verifier: &Verifier) -> bool {
+        self.name == verifier.name && self.octets.starts_with(&verifier.id())
     }
 
     fn verifies(&self, verifier: &Verifier, text: &str) -> bool {
-        let signature = self.octets.strip_prefix(&verifier.id()).and_then(|octets| octets.try_into().ok());
-        self.name == verifier.name && signature.is_some_and(|signature| verifier.key.verifies(text.as_bytes(), signature))
+        let Some(octets) = self.octets.strip_prefix(&verifier.id()).filter(|_| self.name == verifier.name) else { return false };
+        match verifier.line {
+            Line::Log => octets.try_into().is_ok_and(|signature| verifier.key.verifies(text.as_bytes(), signature)),
+            Line::Cosignature => Cosignature::read(octets).is_some_and(|cosignature| cosignature.verifies(&verifier.key, text)),
+        }
+    }
+}
+
+/// A node's signature over a checkpoint and the time when it made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cosignature {
+    /// Seconds since 1970 by the node's clock.
+    pub seconds: u64,
+    /// Raw Ed25519.
+    pub value: [u8; 64],
+}
+
+impl Cosignature {
+    /// Cosigns the text of a checkpoint.
+    #[must_use]
+    pub fn sign(key: &SecretKey, seconds: u64, text: &str) -> Self {
+        Self { seconds, value: key.sign(cosigned(seconds, text).as_bytes()) }
+    }
+
+    /// Reads eight octets of time and 64 of signature.
+    #[must_use]
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        let (seconds, value) = octets.split_first_chunk::<8>()?;
+        Some(Self { seconds: u64::from_be_bytes(*seconds), value: value.try_into().ok()? })
+    }
+
+    /// Whether it stands over the text of a checkpoint. One without a time says nothing of freshness and is refused.
+    #[must_use]
+    pub fn verifies(&self, key: &PublicKey, text: &str) -> bool {
+        self.seconds > 0 && key.verifies(cosigned(self.seconds, text).as_bytes(), &self.value)
     }
 }
 
@@ -126,7 +204,7 @@ impl NoteSignature {
 pub struct Note {
     /// What is signed.
     pub checkpoint: Checkpoint,
-    /// Sorted by name when this crate wrote them.
+    /// The log's first, then the cosignatures by name, when this crate wrote them.
     pub signatures: Vec<NoteSignature>,
 }
 
@@ -137,11 +215,13 @@ pub enum Distrust {
     Malformed,
     /// Of another ledger.
     Origin,
+    /// No signature of the log under a key in the policy.
+    Log,
     /// A signature of a key in the policy does not verify.
     Signature(String),
-    /// Fewer signatures than the quorum.
+    /// Fewer cosignatures than the quorum.
     Quorum {
-        /// Valid signatures of keys in the policy.
+        /// Members of the quorum's group that are met.
         found: usize,
         /// How many the policy wants.
         wanted: usize,
@@ -153,8 +233,9 @@ impl fmt::Display for Distrust {
         match self {
             Self::Malformed => f.write_str("not a signed checkpoint"),
             Self::Origin => f.write_str("a checkpoint of another ledger"),
+            Self::Log => f.write_str("no signature of the log"),
             Self::Signature(name) => write!(f, "the signature of {name} does not verify"),
-            Self::Quorum { found, wanted } => write!(f, "{found} of {wanted} signatures"),
+            Self::Quorum { found, wanted } => write!(f, "{found} of {wanted} cosignatures"),
         }
     }
 }
@@ -196,129 +277,9 @@ impl Note {
     }
 }
 
-/// Whose signatures make a checkpoint worth trusting: the auditor's trust root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The ledger's id.
-    pub origin: String,
-    /// The nodes' verifiers by member.
-    pub witnesses: BTreeMap<String, Verifier>,
-    /// How many of them must have signed.
-    pub quorum: usize,
-}
-
-impl Policy {
-    /// The policy of a genesis: any `Quorum` of its members' nodes.
-    #[must_use]
-    pub fn of_genesis(origin: &str, genesis: &Genesis) -> Self {
-        let witness = |member: &crate::body::Member| (member.id.clone(), Verifier::of_member(&member.id, origin, member.node_key));
-        Self {
-            origin: origin.to_owned(),
-            witnesses: genesis.members.iter().map(witness).collect(),
-            quorum: usize::try_from(genesis.quorum).unwrap_or(usize::MAX),
-        }
-    }
-
-    /// The members whose signatures over a checkpoint of this origin verify, each once.
-    ///
-    /// # Errors
-    /// Malformed, another origin, a wrong signature under a key of the policy, or fewer than the quorum.
-    pub fn verify(&self, text: &str) -> Result<Checkpoint, Distrust> {
-        let note = Note::parse(text)?;
-        if note.checkpoint.origin != self.origin {
-            return Err(Distrust::Origin);
-        }
-        let signed = note.checkpoint.text();
-        let mut found = BTreeSet::new();
-        for signature in &note.signatures {
-            let known = |verifier: &&Verifier| verifier.name == signature.name && signature.octets.starts_with(&verifier.id());
-            let Some(verifier) = self.witnesses.values().find(known) else { continue };
-            if !signature.verifies(verifier, &signed) {
-                return Err(Distrust::Signature(signature.name.clone()));
-            }
-            found.insert(verifier.key);
-        }
-        if found.len() < self.quorum.max(1) {
-            return Err(Distrust::Quorum { found: found.len(), wanted: self.quorum.max(1) });
-        }
-        Ok(note.checkpoint)
-    }
-
-    /// The policy as a file, in the shape of C2SP tlog-policy; `ledger/FORMAT.md` has the one difference.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let mut text = format!("origin {}\n", self.origin);
-        for (member, verifier) in &self.witnesses {
-            text.push_str(&format!("witness {member} {}\n", verifier.vkey()));
-        }
-        let members: Vec<&str> = self.witnesses.keys().map(String::as_str).collect();
-        text.push_str(&format!("group nodes {} {}\nquorum nodes\n", self.quorum, members.join(" ")));
-        text
-    }
-
-    /// Reads a policy file: one `origin`, one `witness` line a node, one `group` over them (a number, `any` or `all`), one
-    /// `quorum` that names the group. Empty lines and lines that start with `#` are skipped.
-    ///
-    /// # Errors
-    /// The number of the line that is wrong, from 1; 0 when a line is missing.
-    pub fn parse(text: &str) -> Result<Self, usize> {
-        let (mut origin, mut group, mut quorum) = (None, None, None);
-        let mut witnesses = BTreeMap::new();
-        for (at, line) in (1..).zip(text.lines()) {
-            let words: Vec<&str> = line.split_ascii_whitespace().collect();
-            match words.as_slice() {
-                [] => {}
-                [first, ..] if first.starts_with('#') => {}
-                ["origin", name] if origin.is_none() => origin = Some((*name).to_owned()),
-                ["witness", name, vkey] | ["witness", name, vkey, _] => {
-                    let verifier = Verifier::parse(vkey).ok_or(at)?;
-                    let fresh = !witnesses.values().any(|other: &Verifier| other.key == verifier.key);
-                    if !fresh || witnesses.insert((*name).to_owned(), verifier).is_some() {
-                        return Err(at);
-                    }
-                }
-                ["group", name, count, members @ ..] if group.is_none() => {
-                    let distinct: BTreeSet<&str> = members.iter().copied().collect();
-                    let known = distinct.len() == members.len() && members.iter().all(|member| witnesses.contains_key(*member));
-                    let count = match *count {
-                        "any" => Some(1),
-                        "all" => Some(members.len()),
-                        count => number(count).and_then(|count| usize::try_from(count).ok()),
-                    };
-                    let count = count.filter(|count| known && (1..=members.len()).contains(count)).ok_or(at)?;
-                    group = Some(((*name).to_owned(), count, members.iter().map(|member| (*member).to_owned()).collect::<BTreeSet<_>>()));
-                }
-                ["quorum", name] if quorum.is_none() => quorum = Some((*name).to_owned()),
-                _ => return Err(at),
-            }
-        }
-        let (origin, (name, quorum_count, members)) = origin.zip(group).ok_or(0_usize)?;
-        if quorum.as_deref() != Some(name.as_str()) {
-            return Err(0);
-        }
-        witnesses.retain(|member, _| members.contains(member));
-        Ok(Self { origin, witnesses, quorum: quorum_count })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn policy(quorum: usize) -> (Policy, Vec<SecretKey>) {
-        let keys: Vec<SecretKey> = (1_u8..4).map(|n| SecretKey::from_seed([n; 32])).collect();
-        let origin = "city.example/main/1";
-        let witnesses = ["a", "b", "c"].iter().zip(&keys);
-        let witnesses = witnesses.map(|(name, key)| ((*name).to_owned(), Verifier::of_member(name, origin, key.public()))).collect();
-        (Policy { origin: origin.to_owned(), witnesses, quorum }, keys)
-    }
-
-    fn note(origin: &str, signers: &[(&str, &SecretKey)]) -> String {
-        let checkpoint = Checkpoint { origin: origin.to_owned(), size: 7, root: Hash::of(b"root") };
-        let text = checkpoint.text();
-        let signatures = signers.iter().map(|(name, key)| NoteSignature::sign(name, key, &text)).collect();
-        Note { checkpoint, signatures }.text()
-    }
 
     #[test]
     fn the_key_id_is_that_of_gos_note_package() {
@@ -332,41 +293,21 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_is_believed_by_policy_only() {
-        let (policy, keys) = policy(2);
-        let (a, b) = ("a.city.example/main/1", "b.city.example/main/1");
-        let good = note("city.example/main/1", &[(a, &keys[0]), (b, &keys[1])]);
-        assert_eq!(policy.verify(&good).unwrap().size, 7);
-        let quorum = |found| Err(Distrust::Quorum { found, wanted: 2 });
-        assert_eq!(policy.verify(&note("city.example/main/1", &[(a, &keys[0])])), quorum(1));
-        assert_eq!(policy.verify(&note("city.example/main/1", &[(a, &keys[0]), (a, &keys[0])])), quorum(1));
-        assert_eq!(policy.verify(&note("city.example/main/1", &[(a, &keys[1]), (b, &keys[0])])), quorum(0));
-        assert_eq!(policy.verify(&note("city.example/main/2", &[(a, &keys[0]), (b, &keys[1])])), Err(Distrust::Origin));
-        for (at, octet) in good.bytes().enumerate() {
-            let mut damaged = good.clone().into_bytes();
-            damaged[at] = octet ^ 1;
-            let refused = String::from_utf8(damaged).map_or(true, |text| policy.verify(&text).is_err());
-            assert!(refused, "octet {at}");
-        }
-    }
-
-    #[test]
-    fn a_policy_file_reads_as_it_was_written() {
-        let (policy, _) = policy(2);
-        let text = policy.text();
-        assert_eq!(Policy::parse(&text), Ok(policy));
-        for (from, to, line) in [
-            ("origin", "orogin", 1),
-            ("quorum nodes", "quorum none", 0),
-            ("group nodes 2", "group nodes 4", 5),
-            ("group nodes 2 a", "group nodes 2 d", 5),
-            ("group nodes 2 a b", "group nodes 2 a a", 5),
-            ("quorum nodes\n", "", 0),
-            ("witness b", "witness a", 3),
-            ("+", "-", 2),
-        ] {
-            assert_eq!(Policy::parse(&text.replacen(from, to, 1)), Err(line), "{from}");
-        }
-        assert!(Policy::parse(&text.replace("group nodes 2", "# a comment\n\ngroup nodes all")).is_ok_and(|policy| policy.quorum == 3));
+    fn a_cosignature_is_that_of_c2sp() {
+        // The checkpoint of c2sp.org/tlog-cosignature, cosigned by Python's cryptography with the seed 07…07.
+        let key = SecretKey::from_seed([7; 32]);
+        let vkey = "witness.example.com/w1+8122a5ab+BOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+        let verifier = Verifier::parse(vkey).unwrap();
+        assert_eq!((verifier.key, verifier.vkey().as_str()), (key.public(), vkey));
+        let text = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+        let line = NoteSignature::cosign(&verifier, &key, 1_679_315_147, text);
+        assert_eq!(
+            BASE64.encode(&line.octets),
+            "gSKlqwAAAABkGFDLWr4Jea05CAgwNVtwky0Jgz6WfX0QJgM//FkB/W9BoT9TX0DkTxG+2cT4p/ViKNhUM/SnUwFcYQzugGFQ15LwDw=="
+        );
+        assert!(line.verifies(&verifier, text));
+        let checkpoint = Checkpoint::parse(text).unwrap();
+        let note = Note { checkpoint, signatures: vec![line] };
+        assert_eq!(Note::parse(&note.text()), Ok(note));
     }
 }

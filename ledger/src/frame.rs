@@ -1,14 +1,17 @@
 //! What nodes send each other, and what of it is looked at before Raft or protobuf see it.
 
+use crate::checkpoint::Cosignature;
 use crate::record::{ENTRY_BYTES_MAX, Entry};
 use crate::tree::Hash;
 use protobuf::Message as _;
-use raft::eraftpb::{EntryType, Message, MessageType};
+use raft::eraftpb::{Entry as RaftEntry, EntryType, Message, MessageType};
 
 /// Octets of one frame between nodes; the transport refuses longer ones before reading them.
 pub const FRAME_BYTES_MAX: usize = 4 << 20;
 /// Terms and indexes beyond this are no work of ours, and adding to one cannot overflow.
 const NUMBER_MAX: u64 = 1 << 48;
+/// Octets of the name that a read goes by.
+const CONTEXT_BYTES_MAX: usize = 64;
 
 /// One frame. Its first octet says which.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +20,14 @@ pub(crate) enum Frame {
     Raft(Box<Message>),
     /// An entry for the leader to propose.
     Forward(Entry),
-    /// A node's signature over a tree head.
-    Head { size: u64, root: Hash, signature: [u8; 64] },
+    /// A node's cosignature over a tree head.
+    Head { size: u64, root: Hash, cosignature: Cosignature },
     /// A published checkpoint.
     Note(String),
     /// A wish for the latest published checkpoint.
     Ask,
+    /// A wish to the leader that a node shall lead.
+    Transfer(u64),
 }
 
 impl Frame {
@@ -30,9 +35,12 @@ impl Frame {
         match self {
             Self::Raft(message) => [[1].as_slice(), &message.write_to_bytes().unwrap_or_default()].concat(),
             Self::Forward(entry) => [[2].as_slice(), &entry.encode()].concat(),
-            Self::Head { size, root, signature } => [[3].as_slice(), &size.to_be_bytes(), &root.0, signature].concat(),
+            Self::Head { size, root, cosignature } => {
+                [[3].as_slice(), &size.to_be_bytes(), &root.0, &cosignature.seconds.to_be_bytes(), &cosignature.value].concat()
+            }
             Self::Note(text) => [[4].as_slice(), text.as_bytes()].concat(),
             Self::Ask => vec![5],
+            Self::Transfer(to) => [[6].as_slice(), &to.to_be_bytes()].concat(),
         }
     }
 
@@ -50,38 +58,47 @@ impl Frame {
             3 => {
                 let (size, rest) = rest.split_first_chunk::<8>()?;
                 let (root, rest) = rest.split_first_chunk::<32>()?;
-                Some(Self::Head { size: u64::from_be_bytes(*size), root: Hash(*root), signature: rest.try_into().ok()? })
+                Some(Self::Head { size: u64::from_be_bytes(*size), root: Hash(*root), cosignature: Cosignature::read(rest)? })
             }
             4 => Some(Self::Note(String::from_utf8(rest.to_vec()).ok()?)),
             5 => rest.is_empty().then_some(Self::Ask),
+            6 => Some(Self::Transfer(u64::from_be_bytes(rest.try_into().ok()?))),
             _ => None,
         }
     }
 }
 
 /// Whether the message is of a kind that nodes send, its numbers are small enough to count on, and its entries follow one
-/// another. Snapshots, configuration changes, proposals and reads do not travel this way.
+/// another. Proposals do not travel this way.
 fn sound(message: &Message) -> bool {
-    let kind = matches!(
-        message.get_msg_type(),
-        MessageType::MsgAppend
-            | MessageType::MsgAppendResponse
-            | MessageType::MsgRequestVote
-            | MessageType::MsgRequestVoteResponse
-            | MessageType::MsgRequestPreVote
-            | MessageType::MsgRequestPreVoteResponse
-            | MessageType::MsgHeartbeat
-            | MessageType::MsgHeartbeatResponse
-    );
     let numbers = [message.term, message.log_term, message.index, message.commit, message.reject_hint];
-    let small = message.term > 0 && numbers.iter().all(|number| *number < NUMBER_MAX);
-    let entries = message.get_entries().iter().zip(1..);
-    kind && small
-        && message.request_snapshot == 0
-        && entries.into_iter().all(|(entry, offset)| {
-            let normal = entry.get_entry_type() == EntryType::EntryNormal && entry.data.len() <= ENTRY_BYTES_MAX + 8;
-            normal && entry.index == message.index + offset && entry.term > 0 && entry.term <= message.term
-        })
+    let small = numbers.iter().all(|number| *number < NUMBER_MAX) && message.context.len() <= CONTEXT_BYTES_MAX;
+    let entries = message.get_entries();
+    let right = match message.get_msg_type() {
+        MessageType::MsgAppend => entries.iter().zip(1..).all(|(entry, offset)| {
+            let fits = entry.data.len() <= ENTRY_BYTES_MAX + 8;
+            fits && sound_entry(entry) && entry.index == message.index + offset && entry.term > 0 && entry.term <= message.term
+        }),
+        // Raft takes the one entry of these two for the read's name, without looking whether there is one.
+        MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => {
+            matches!(entries, [entry] if entry.data.len() <= CONTEXT_BYTES_MAX && entry.get_entry_type() == EntryType::EntryNormal)
+        }
+        MessageType::MsgAppendResponse
+        | MessageType::MsgRequestVote
+        | MessageType::MsgRequestVoteResponse
+        | MessageType::MsgRequestPreVote
+        | MessageType::MsgRequestPreVoteResponse
+        | MessageType::MsgHeartbeat
+        | MessageType::MsgHeartbeatResponse
+        | MessageType::MsgTimeoutNow => entries.is_empty(),
+        _ => false,
+    };
+    let termless = message.get_msg_type() == MessageType::MsgReadIndex;
+    small && right && (message.term == 0) == termless && message.request_snapshot == 0
+}
+
+fn sound_entry(entry: &RaftEntry) -> bool {
+    entry.get_entry_type() == EntryType::EntryNormal
 }
 
 /// Walks protobuf's wire format and refuses groups, in a message and in its entries: protobuf 2.28 skips unknown groups by
@@ -125,7 +142,6 @@ fn varint(octets: &[u8]) -> Option<(u64, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raft::eraftpb::Entry as RaftEntry;
 
     fn append() -> Message {
         let mut message = Message { term: 3, index: 4, from: 1, to: 2, ..Message::default() };
@@ -138,8 +154,10 @@ mod tests {
     #[test]
     fn frames_read_as_they_were_written() {
         let entry = Entry::new(b"body".to_vec(), vec![]).unwrap();
-        let head = Frame::Head { size: 7, root: Hash::of(b"r"), signature: [5; 64] };
-        for frame in [Frame::Raft(Box::new(append())), Frame::Forward(entry), head, Frame::Note("note".to_owned()), Frame::Ask] {
+        let head = Frame::Head { size: 7, root: Hash::of(b"r"), cosignature: Cosignature { seconds: 9, value: [5; 64] } };
+        for frame in
+            [Frame::Raft(Box::new(append())), Frame::Forward(entry), head, Frame::Note("note".to_owned()), Frame::Ask, Frame::Transfer(3)]
+        {
             let octets = frame.encode();
             assert_eq!(Frame::decode(&octets), Some(frame));
             if octets[0] != 4 && octets[0] != 2 {
@@ -160,6 +178,14 @@ mod tests {
         check(&|message| message.set_msg_type(MessageType::MsgSnapshot));
         check(&|message| message.set_msg_type(MessageType::MsgHup));
         check(&|message| message.set_msg_type(MessageType::MsgPropose));
+        check(&|message| message.set_msg_type(MessageType::MsgTransferLeader));
+        check(&|message| message.set_msg_type(MessageType::MsgTimeoutNow));
+        check(&|message| message.set_msg_type(MessageType::MsgReadIndex));
+        check(&|message| {
+            message.set_msg_type(MessageType::MsgReadIndexResp);
+            message.mut_entries().clear();
+        });
+        check(&|message| message.context = vec![0; 65].into());
         check(&|message| message.term = 0);
         check(&|message| message.term = u64::MAX);
         check(&|message| message.commit = u64::MAX);

@@ -13,4 +13,4 @@ pub mod segment;
 pub mod state;
 pub mod store;
 pub mod tree;
-mod witness;
+pub mod witness;

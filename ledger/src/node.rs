@@ -2,8 +2,10 @@
 
 mod disk;
 mod ports;
+mod prepared;
+mod reads;
 
-pub use ports::{Answer, Config, Input, Output, Status};
+pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Status, Transaction};
 
 use crate::body::{Member, Request};
 use crate::checkpoint::{Checkpoint, Policy};
@@ -16,9 +18,11 @@ use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
 use crate::witness::{Effect, Witness};
 use disk::Disk;
+use prepared::Prepared;
 use raft::eraftpb::{Entry as RaftEntry, Message, MessageType};
 use raft::{RawNode, StateRole};
-use std::collections::{BTreeMap, BTreeSet};
+use reads::Reads;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xsd::time::Timestamp;
 
 #[derive(Debug)]
@@ -26,7 +30,12 @@ struct Pending {
     entry: Entry,
     client: String,
     sent_at: u64,
+    /// This node's clock when it came.
+    since: Timestamp,
 }
+
+/// Client ids of refused proposals that are remembered.
+const INVALID_MAX: usize = 4096;
 
 /// One replica. Owns no thread, no clock and no socket.
 pub struct Node<S: Store> {
@@ -45,8 +54,15 @@ pub struct Node<S: Store> {
     election_ticks: usize,
     ticks: u64,
     covered_at: u64,
-    note: Option<String>,
+    /// A published checkpoint that is not on the disk yet, and since which tick: it goes with the next write.
+    note: Option<(String, u64)>,
     leader: (u64, u64),
+    prepared: Prepared,
+    reads: Reads,
+    /// What was refused lately, the oldest first.
+    invalid: VecDeque<(String, Verdict)>,
+    /// The tick at which the leader's clock was last reported.
+    clock_reported: Option<u64>,
 }
 
 impl<S: Store> std::fmt::Debug for Node<S> {
@@ -89,7 +105,7 @@ impl<S: Store> Node<S> {
         let mut witness = Witness::new(policy, me.id.clone(), config.node_key);
         let mut effects = Vec::new();
         if let Some(note) = store.note() {
-            witness.adopt(&tree, note, &mut effects);
+            witness.adopt(&tree, note, state.time(), &mut effects);
         }
         if effects.iter().any(|effect| matches!(effect, Effect::Fork(_))) {
             return Err(StoreError::Diverged("the leaves contradict the checkpoint that was published of them".to_owned()));
@@ -127,6 +143,10 @@ impl<S: Store> Node<S> {
             covered_at: 0,
             note: None,
             leader: (0, 0),
+            prepared: Prepared::new(config.pending_max),
+            reads: Reads::default(),
+            invalid: VecDeque::new(),
+            clock_reported: None,
         };
         node.pace();
         Ok(node)
@@ -182,6 +202,19 @@ impl<S: Store> Node<S> {
         self.waiting.contains_key(client)
     }
 
+    /// What is known here of a client id.
+    #[must_use]
+    pub fn transaction(&self, client: &str) -> Transaction {
+        if let Some(seen) = self.state.client(client) {
+            return Transaction::Committed { index: seen.index, time: seen.time, outcome: seen.outcome };
+        }
+        if self.is_pending(client) {
+            return Transaction::Pending;
+        }
+        let refused = self.invalid.iter().rev().find(|(refused, _)| refused == client);
+        refused.map_or(Transaction::Unknown, |(_, verdict)| Transaction::Invalid(verdict.clone()))
+    }
+
     /// The storage.
     #[must_use]
     pub fn store(&self) -> &S {
@@ -214,11 +247,11 @@ impl<S: Store> Node<S> {
 
 /// Stepping.
 impl<S: Store> Node<S> {
-    /// Takes one input and pushes what follows from it. `now` is the driver's clock: a leader stamps entries with it.
+    /// Takes one input and puts out what follows from it. `now` is the driver's clock: a leader stamps entries with it.
     ///
     /// # Errors
     /// The store failed or the replica disagrees with itself: the driver stops the process.
-    pub fn step(&mut self, input: Input, now: Timestamp, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+    pub fn step(&mut self, input: Input, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
         self.steps(std::iter::once(input), now, outputs)
     }
 
@@ -226,74 +259,90 @@ impl<S: Store> Node<S> {
     ///
     /// # Errors
     /// As [`Node::step`].
-    pub fn steps(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+    pub fn steps(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
+        let mut arrived = Vec::new();
         for input in inputs {
             match input {
-                Input::Tick => self.tick(now, outputs),
-                Input::Message { from, octets } => self.receive(from, &octets, now, outputs),
-                Input::Propose { ticket, entry } => self.submit(ticket, entry, now, outputs),
+                Input::Tick => self.tick(now, outputs)?,
+                Input::Message { from, octets } => self.receive(from, &octets, now, &mut arrived, outputs),
+                Input::Propose { ticket, entry } => self.arrive(ticket, entry, &mut arrived, outputs),
                 Input::Withdraw { ticket } => self.withdraw(ticket),
+                Input::Read { ticket } => self.reads.add(ticket),
+                Input::Transfer { to } => self.transfer(to, outputs),
             }
             self.pace();
         }
-        let size = self.tree.size();
+        self.admit(arrived, now, outputs);
+        self.ask_to_read(now);
         while self.raft.has_ready() {
             self.ready(now, outputs)?;
             self.pace();
         }
         let mut effects = Vec::new();
-        if self.tree.size() > size {
-            if self.raft.raft.state == StateRole::Leader {
-                self.witness.sign(&self.tree, self.tree.size(), false, &mut effects);
-            }
-            self.witness.caught_up(&self.tree, &mut effects);
+        if self.raft.raft.state == StateRole::Leader {
+            self.witness.ask(&self.tree, now, &mut effects);
         }
+        self.witness.caught_up(&self.tree, now, &mut effects);
         self.perform(effects, outputs);
         self.raft.store().failure.take().map_or(Ok(()), Err)
     }
 
     /// One round of Raft's Ready, with the numbers of the raft crate's documentation ("Processing the Ready State").
-    fn ready(&mut self, now: Timestamp, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+    fn ready(&mut self, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
         let mut ready = self.raft.ready();
-        // 4 and 5: entries and hard state become durable, together, before anything is said. A commit index alone is not
-        // written: the leaves remember what was applied. (2, snapshots: there are none.)
+        // 1: a leader's messages, before its own disk has what is in them: it counts itself only when it has. Nobody else
+        // has any here.
+        self.send(ready.take_messages(), outputs);
+        // 4 and 5: entries and hard state become durable, together. A commit index alone is not written: the leaves
+        // remember what was applied. (2, snapshots: there are none.)
         let entries: Vec<LogEntry> = ready.take_entries().into_iter().map(log_entry).collect();
         if ready.must_sync() || !entries.is_empty() {
             let state = ready.hs().map(|state| HardState { term: state.term, vote: state.vote, commit: state.commit });
-            let note = self.note.take();
+            let note = self.note.take().map(|(note, _)| note);
             self.raft.mut_store().store.save(Batch { hard_state: state, entries: &entries, note: note.as_deref() })?;
         }
-        // 1 and 6: messages, those that wait for the disk among them.
-        self.send(ready.take_messages(), outputs);
+        // 6: votes and acknowledgements, which promise what is now on the disk.
         self.send(ready.take_persisted_messages(), outputs);
         // 3: committed entries are applied and answered.
         let committed = ready.take_committed_entries();
-        self.apply(&committed, outputs)?;
+        self.apply(&committed, now, outputs)?;
+        for read in ready.take_read_states() {
+            self.reads.granted(&read.request_ctx, read.index);
+        }
         let led = ready.ss().is_some();
         // 7: the round is over, and with it more may have been committed.
         let mut light = self.raft.advance(ready);
         self.send(light.take_messages(), outputs);
         let committed = light.take_committed_entries();
-        self.apply(&committed, outputs)?;
+        self.apply(&committed, now, outputs)?;
         self.raft.advance_apply();
+        for (ticket, index) in self.reads.ready(self.raft.raft.raft_log.applied) {
+            outputs.put(Output::ReadAt { ticket, index });
+        }
         if led {
             self.leader_changed(now, outputs);
         }
         Ok(())
     }
 
-    /// Applies committed entries in order: their signatures in one batch, then each one alone.
-    fn apply(&mut self, entries: &[RaftEntry], outputs: &mut Vec<Output>) -> Result<(), StoreError> {
-        let mut requests = Vec::new();
-        let mut marks = Vec::new();
+    /// Applies committed entries in order. Those that this node admitted itself were read and checked then; the signatures
+    /// of the others are verified as one batch.
+    fn apply(&mut self, entries: &[RaftEntry], now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
+        let mut known = Vec::new();
+        let mut unread = Vec::new();
         for entry in entries.iter().filter(|entry| !entry.data.is_empty()) {
+            let checked = entry.data.split_at_checked(8).and_then(|(_, octets)| self.prepared.take(octets));
             let Ok(stamped) = Stamped::decode(&entry.data) else { continue };
-            let Ok(request) = Request::read(stamped.entry) else { continue };
-            marks.push((entry.index, stamped.time));
-            requests.push(request);
+            if checked.is_none() {
+                let Ok(request) = Request::read(stamped.entry) else { continue };
+                unread.push(request);
+            }
+            known.push((entry.index, stamped.time, checked));
         }
-        for (checked, (raft_index, stamp)) in self.state.check(requests).into_iter().zip(marks) {
-            let Ok(checked) = checked else { continue };
+        let mut read = self.state.check(unread).into_iter();
+        for (raft_index, stamp, checked) in known {
+            let Some(checked) = checked.or_else(|| read.next().and_then(Result::ok)) else { continue };
+            self.look_at_clock(stamp, checked.request().id(), now, outputs);
             if let Ok(applied) = self.state.apply(&checked, stamp) {
                 self.keep(raft_index, &applied)?;
             }
@@ -310,12 +359,12 @@ impl<S: Store> Node<S> {
         Ok(())
     }
 
-    fn answer(&mut self, client: &str, outputs: &mut Vec<Output>) {
+    fn answer(&mut self, client: &str, outputs: &mut dyn Outbox) {
         self.proposed.remove(client);
         for ticket in self.waiting.remove(client).unwrap_or_default() {
             let Some(pending) = self.pending.remove(&ticket) else { continue };
             if let Some(answer) = self.known(client, pending.entry.body()) {
-                outputs.push(Output::Answer { ticket, answer });
+                outputs.put(Output::Answer { ticket, answer });
             }
         }
     }
@@ -330,26 +379,65 @@ impl<S: Store> Node<S> {
         })
     }
 
-    fn submit(&mut self, ticket: u64, entry: Entry, now: Timestamp, outputs: &mut Vec<Output>) {
-        let full = self.pending.len() >= self.pending_max || self.pending.contains_key(&ticket);
-        let admitted = if full { Err(Answer::Busy) } else { self.admit(entry).map_err(Answer::Invalid) };
-        let answered = admitted.and_then(|checked| {
-            let request = checked.request();
-            self.known(request.id(), request.entry().body()).map_or(Ok(checked), Err)
-        });
-        match answered {
-            Err(answer) => outputs.push(Output::Answer { ticket, answer }),
-            Ok(checked) => {
-                let request = checked.request();
-                let pending = Pending { entry: request.entry().clone(), client: request.id().to_owned(), sent_at: self.ticks };
-                self.propose(&pending.client, &pending.entry, now, outputs);
-                self.waiting.entry(pending.client.clone()).or_default().insert(ticket);
-                self.pending.insert(ticket, pending);
+    /// A proposal waits for its batch, or is refused at once when too many wait.
+    fn arrive(&self, ticket: u64, entry: Entry, arrived: &mut Vec<(Option<u64>, Entry)>, outputs: &mut dyn Outbox) {
+        if self.pending.len() + arrived.len() >= self.pending_max || self.pending.contains_key(&ticket) {
+            outputs.put(Output::Answer { ticket, answer: Answer::Busy });
+        } else {
+            arrived.push((Some(ticket), entry));
+        }
+    }
+
+    /// Reads proposals, of tickets here and forwarded ones, and verifies their parties' signatures as one batch. What is
+    /// admitted is proposed and kept for its commit.
+    fn admit(&mut self, arrived: Vec<(Option<u64>, Entry)>, now: Timestamp, outputs: &mut dyn Outbox) {
+        let (mut tickets, mut requests) = (Vec::new(), Vec::new());
+        for (ticket, entry) in arrived {
+            match Request::read(entry) {
+                Ok(request) => {
+                    tickets.push((ticket, request.id().to_owned()));
+                    requests.push(request);
+                }
+                Err(verdict) => refuse(ticket, verdict, outputs),
+            }
+        }
+        for (checked, (ticket, client)) in self.state.check(requests).into_iter().zip(tickets) {
+            match checked {
+                Ok(checked) => self.submit(ticket, checked, now, outputs),
+                Err(verdict) => {
+                    self.remember(client, verdict.clone());
+                    refuse(ticket, verdict, outputs);
+                }
             }
         }
     }
 
+    fn submit(&mut self, ticket: Option<u64>, checked: Checked, now: Timestamp, outputs: &mut dyn Outbox) {
+        let request = checked.request();
+        let (client, entry) = (request.id().to_owned(), request.entry().clone());
+        match (self.known(&client, entry.body()), ticket) {
+            (Some(answer), Some(ticket)) => outputs.put(Output::Answer { ticket, answer }),
+            (Some(_), None) => {}
+            (None, ticket) => {
+                self.prepared.keep(&entry.encode(), checked);
+                self.propose(&client, &entry, now, outputs);
+                if let Some(ticket) = ticket {
+                    self.waiting.entry(client.clone()).or_default().insert(ticket);
+                    self.pending.insert(ticket, Pending { entry, client, sent_at: self.ticks, since: now });
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, client: String, verdict: Verdict) {
+        self.invalid.push_back((client, verdict));
+        if self.invalid.len() > INVALID_MAX {
+            self.invalid.pop_front();
+        }
+    }
+
     fn withdraw(&mut self, ticket: u64) {
+        self.reads.withdraw(ticket);
         let Some(pending) = self.pending.remove(&ticket) else { return };
         if let Some(tickets) = self.waiting.get_mut(&pending.client) {
             tickets.remove(&ticket);
@@ -359,17 +447,12 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Reads an entry and verifies its parties' signatures, as every replica will again when it is committed.
-    fn admit(&self, entry: Entry) -> Result<Checked, Verdict> {
-        self.state.check_one(Request::read(entry)?)
-    }
-
     /// Proposes as leader, or hands the entry to the leader. What gets lost is proposed again by [`Node::tick`].
-    fn propose(&mut self, client: &str, entry: &Entry, now: Timestamp, outputs: &mut Vec<Output>) {
+    fn propose(&mut self, client: &str, entry: &Entry, now: Timestamp, outputs: &mut dyn Outbox) {
         let leader = self.raft.raft.leader_id;
         if self.raft.raft.state != StateRole::Leader {
             if leader != 0 && leader != self.me.node {
-                outputs.push(Output::Send { to: leader, octets: Frame::Forward(entry.clone()).encode() });
+                outputs.put(Output::Send { to: leader, octets: Frame::Forward(entry.clone()).encode() });
             }
             return;
         }
@@ -378,30 +461,64 @@ impl<S: Store> Node<S> {
         }
     }
 
-    fn receive(&mut self, from: u64, octets: &[u8], now: Timestamp, outputs: &mut Vec<Output>) {
+    fn receive(&mut self, from: u64, octets: &[u8], now: Timestamp, arrived: &mut Vec<(Option<u64>, Entry)>, outputs: &mut dyn Outbox) {
         let Some(member) = self.members.get(&from).filter(|member| member.node != self.me.node) else { return };
         let name = member.id.clone();
         let mut effects = Vec::new();
         match Frame::decode(octets) {
             // An error of step is a message that Raft has no use for: an old one, or of a peer it does not count.
             Some(Frame::Raft(message)) if self.fits(from, &message) => drop(self.raft.step(*message)),
-            Some(Frame::Forward(entry)) if self.raft.raft.state == StateRole::Leader => {
-                if let Ok(checked) = self.admit(entry) {
-                    let request = checked.request();
-                    if self.state.client(request.id()).is_none() {
-                        self.propose(request.id(), request.entry(), now, outputs);
-                    }
+            Some(Frame::Forward(entry)) if self.raft.raft.state == StateRole::Leader => arrived.push((None, entry)),
+            Some(Frame::Head { size, root, cosignature }) => {
+                self.witness.head(&self.tree, &name, (size, root, cosignature), now, &mut effects);
+            }
+            Some(Frame::Note(text)) => self.witness.adopt(&self.tree, &text, now, &mut effects),
+            Some(Frame::Ask) => {
+                if let Some((_, note)) = self.witness.published() {
+                    outputs.put(Output::Send { to: from, octets: Frame::Note(note.to_owned()).encode() });
                 }
             }
-            Some(Frame::Head { size, root, signature }) => self.witness.head(&self.tree, &name, (size, root, signature), &mut effects),
-            Some(Frame::Note(text)) => self.witness.adopt(&self.tree, &text, &mut effects),
-            Some(Frame::Ask) => {
-                let note = self.witness.published().map(|(_, note)| Frame::Note(note.to_owned()).encode());
-                outputs.extend(note.map(|octets| Output::Send { to: from, octets }));
-            }
+            Some(Frame::Transfer(to)) if self.raft.raft.state == StateRole::Leader => self.transfer(to, outputs),
             _ => {}
         }
         self.perform(effects, outputs);
+    }
+
+    /// Hands the lead over, or the wish for it to the leader.
+    fn transfer(&mut self, to: u64, outputs: &mut dyn Outbox) {
+        let leader = self.raft.raft.leader_id;
+        if self.raft.raft.state == StateRole::Leader {
+            self.raft.transfer_leader(to);
+        } else if leader != 0 {
+            outputs.put(Output::Send { to: leader, octets: Frame::Transfer(to).encode() });
+        }
+    }
+
+    /// One question to the leader for all reads that came together.
+    fn ask_to_read(&mut self, now: Timestamp) {
+        if self.raft.raft.leader_id != 0
+            && let Some(name) = self.reads.ask(self.me.node, now, self.ticks)
+        {
+            self.raft.read_index(name);
+        }
+    }
+
+    /// Reports a leader's clock that is far from ours: ahead of now, or behind the moment when a proposal came that it
+    /// stamped later.
+    fn look_at_clock(&mut self, stamp: Timestamp, client: &str, now: Timestamp, outputs: &mut dyn Outbox) {
+        let patience = self.election_ticks as u64;
+        if self.clock_reported.is_some_and(|at| at + patience > self.ticks) || self.raft.raft.state == StateRole::Leader {
+            return;
+        }
+        let tickets = self.waiting.get(client).into_iter().flatten();
+        let since = tickets.filter_map(|ticket| self.pending.get(ticket)).map(|pending| pending.since).min();
+        let behind = since.map_or(0, |since| since.0.saturating_sub(stamp.0));
+        let ahead = stamp.0.saturating_sub(now.0);
+        if ahead.max(behind) > CLOCK_MS_MAX {
+            self.clock_reported = Some(self.ticks);
+            let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+            outputs.put(Output::Clock { leader: self.raft.raft.leader_id, ahead_ms: if ahead > 0 { ms(ahead) } else { -ms(behind) } });
+        }
     }
 
     /// Whether a message can be given to Raft, which ends the process on some that only a broken peer sends.
@@ -411,16 +528,22 @@ impl<S: Store> Node<S> {
         message.from == from
             && message.to == self.me.node
             && match message.get_msg_type() {
+                // A follower would hand it on in its own name.
+                MessageType::MsgReadIndex => raft.state == StateRole::Leader,
                 MessageType::MsgHeartbeat => message.term < raft.term || message.commit <= last,
                 MessageType::MsgAppendResponse => message.reject || message.term != raft.term || message.index <= last,
                 _ => true,
             }
     }
 
-    fn tick(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+    fn tick(&mut self, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
         self.ticks += 1;
         self.raft.tick();
         let patience = self.election_ticks as u64;
+        if let Some((note, _)) = self.note.take_if(|(_, since)| *since + patience <= self.ticks) {
+            self.raft.mut_store().store.save(Batch { note: Some(&note), ..Batch::default() })?;
+        }
+        self.reads.late(self.ticks.saturating_sub(patience));
         let late: Vec<u64> =
             self.pending.iter().filter(|(_, pending)| pending.sent_at + patience <= self.ticks).map(|(ticket, _)| *ticket).collect();
         self.propose_again(&late, now, outputs);
@@ -430,14 +553,15 @@ impl<S: Store> Node<S> {
             self.covered_at = self.ticks;
             let mut effects = Vec::new();
             if self.raft.raft.state == StateRole::Leader {
-                self.witness.sign(&self.tree, self.tree.size(), true, &mut effects);
+                self.witness.sign(&self.tree, self.tree.size(), true, now, &mut effects);
             }
             effects.push(Effect::Broadcast(Frame::Ask));
             self.perform(effects, outputs);
         }
+        Ok(())
     }
 
-    fn propose_again(&mut self, tickets: &[u64], now: Timestamp, outputs: &mut Vec<Output>) {
+    fn propose_again(&mut self, tickets: &[u64], now: Timestamp, outputs: &mut dyn Outbox) {
         for ticket in tickets {
             let Some(mut pending) = self.pending.remove(ticket) else { continue };
             pending.sent_at = self.ticks;
@@ -446,44 +570,45 @@ impl<S: Store> Node<S> {
         }
     }
 
-    fn leader_changed(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+    fn leader_changed(&mut self, now: Timestamp, outputs: &mut dyn Outbox) {
         let leader = (self.raft.raft.leader_id, self.raft.raft.term);
         if leader == self.leader {
             return;
         }
         self.leader = leader;
         self.proposed.clear();
-        outputs.push(Output::Leader { node: (leader.0 != 0).then_some(leader.0), term: leader.1 });
+        outputs.put(Output::Leader { node: (leader.0 != 0).then_some(leader.0), term: leader.1 });
         let all: Vec<u64> = self.pending.keys().copied().collect();
         self.propose_again(&all, now, outputs);
         if self.raft.raft.state == StateRole::Leader {
             let mut effects = Vec::new();
-            self.witness.sign(&self.tree, self.tree.size(), false, &mut effects);
+            self.witness.sign(&self.tree, self.tree.size(), false, now, &mut effects);
             self.perform(effects, outputs);
         }
     }
 
-    fn perform(&mut self, effects: Vec<Effect>, outputs: &mut Vec<Output>) {
+    fn perform(&mut self, effects: Vec<Effect>, outputs: &mut dyn Outbox) {
         for effect in effects {
             match effect {
                 Effect::Broadcast(frame) => {
                     let octets = frame.encode();
-                    let others = self.members.keys().filter(|node| **node != self.me.node);
-                    outputs.extend(others.map(|node| Output::Send { to: *node, octets: octets.clone() }));
+                    for node in self.members.keys().filter(|node| **node != self.me.node) {
+                        outputs.put(Output::Send { to: *node, octets: octets.clone() });
+                    }
                 }
                 Effect::Published(note) => {
                     self.covered_at = self.ticks;
-                    self.note = Some(note.clone());
-                    outputs.push(Output::Checkpoint { size: self.witness.covered(), note });
+                    self.note = Some((note.clone(), self.ticks));
+                    outputs.put(Output::Checkpoint { size: self.witness.covered(), note });
                 }
-                Effect::Fork(note) => outputs.push(Output::Fork { note }),
+                Effect::Fork(evidence) => outputs.put(Output::Fork { evidence }),
             }
         }
     }
 
-    fn send(&self, messages: Vec<Message>, outputs: &mut Vec<Output>) {
+    fn send(&self, messages: Vec<Message>, outputs: &mut dyn Outbox) {
         for message in messages {
-            outputs.push(Output::Send { to: message.to, octets: Frame::Raft(Box::new(message)).encode() });
+            outputs.put(Output::Send { to: message.to, octets: Frame::Raft(Box::new(message)).encode() });
         }
     }
 
@@ -492,6 +617,12 @@ impl<S: Store> Node<S> {
         let seed = Hash::of(&[self.me.node.to_be_bytes(), self.raft.raft.term.to_be_bytes()].concat());
         let spread = usize::from(u16::from_be_bytes([seed.0[0], seed.0[1]])) % self.election_ticks;
         self.raft.raft.set_randomized_election_timeout(self.election_ticks + spread);
+    }
+}
+
+fn refuse(ticket: Option<u64>, verdict: Verdict, outputs: &mut dyn Outbox) {
+    if let Some(ticket) = ticket {
+        outputs.put(Output::Answer { ticket, answer: Answer::Invalid(verdict) });
     }
 }
 

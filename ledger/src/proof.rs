@@ -101,15 +101,18 @@ mod tests {
     #[test]
     fn a_receipt_proves_its_leaf_and_no_other() {
         let key = SecretKey::from_seed([9; 32]);
-        let verifier = Verifier::of_member("a", "city.example/main/1", key.public());
-        let policy = Policy { origin: "city.example/main/1".to_owned(), witnesses: [("a".to_owned(), verifier.clone())].into(), quorum: 1 };
+        let origin = "city.example/main/1";
+        let verifier = Verifier::cosigner("a", origin, key.public());
+        let log = Verifier::log(origin, key.public());
+        let policy = Policy::parse(&format!("log {}\nwitness a {}\nquorum a\n", log.vkey(), verifier.vkey())).unwrap();
         let mut tree = Tree::default();
         for leaf in 0_u8..11 {
             tree.push(leaf_hash(&[leaf]));
         }
-        let checkpoint = Checkpoint { origin: policy.origin.clone(), size: 11, root: tree.root(11).unwrap() };
-        let signature = NoteSignature::sign(&verifier.name, &key, &checkpoint.text());
-        let note = Note { checkpoint: checkpoint.clone(), signatures: vec![signature] }.text();
+        let checkpoint = Checkpoint { origin: origin.to_owned(), size: 11, root: tree.root(11).unwrap() };
+        let text = checkpoint.text();
+        let signatures = vec![NoteSignature::sign(origin, &key, &text), NoteSignature::cosign(&verifier, &key, 1, &text)];
+        let note = Note { checkpoint: checkpoint.clone(), signatures }.text();
         for index in 0_u8..11 {
             let receipt = Receipt::make(&tree, u64::from(index), 11, &note).unwrap();
             let text = receipt.text();

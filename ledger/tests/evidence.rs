@@ -5,6 +5,7 @@ mod city;
 
 use city::{Network, delivered, founding, genesis, record_key, signed, trade};
 use ledger::audit::{Files, Problem, Trust, bundle, verify, verify_files, write};
+use ledger::checkpoint::Policy;
 use ledger::index::{Filter, Index};
 use ledger::store::{Memory, Store};
 use ledger::tree::Hash;
@@ -57,15 +58,14 @@ fn a_bundle_holds_under_the_right_trust_only() {
     assert_eq!(report.problems, []);
     assert_eq!((report.entries, report.signatures), (5, 11));
     assert!(report.streams.iter().any(|stream| stream.id == "grant" || stream.last > stream.first), "{:?}", report.streams);
-    let policy = ledger::checkpoint::Policy::parse(&city::open("civil", 3, Memory::default()).policy().text()).unwrap();
+    let node = city::open("civil", 3, Memory::default());
+    let policy = Policy::parse(&node.policy().text()).unwrap();
     assert!(verify_files(&files, &Trust::Policy(policy.clone())).holds());
     let wrong = |report: Vec<Problem>| report.into_iter().map(|problem| problem.file).collect::<Vec<_>>();
     assert_eq!(wrong(verify_files(&files, &Trust::Fingerprint(Hash::of(b"else"))).problems), ["entries/0000000000.xml"]);
-    let mut other = policy.clone();
-    other.origin = "other.example/main/1".to_owned();
+    let other = Policy::of_genesis("other.example/main/1", node.state().genesis());
     assert_eq!(wrong(verify_files(&files, &Trust::Policy(other)).problems), ["checkpoint"]);
-    let mut strangers = policy;
-    strangers.quorum = 5;
+    let strangers = policy.with_quorum(5);
     assert_eq!(wrong(verify_files(&files, &Trust::Policy(strangers)).problems), ["checkpoint"]);
 }
 
@@ -144,7 +144,7 @@ fn xmllint_openssl_and_sha256sum_alone_verify_every_record() {
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains(&format!("genesis {}", Hash::of(genesis(3).body()))), "{text}");
     assert_eq!(text.matches("signed and included").count(), 5);
-    assert!(text.matches("checkpoint signed by").count() >= 2);
+    assert!(text.matches("checkpoint cosigned by").count() >= 2);
 
     let entry = dir.join("entries/0000000008.xml");
     let good = std::fs::read_to_string(&entry).unwrap();

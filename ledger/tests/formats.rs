@@ -56,7 +56,7 @@ fn gos_sumdb_packages_accept_our_checkpoints_and_proofs() {
     for ticket in 10..21 {
         assert!(matches!(city.commit(2, ticket, delivered(&format!("trade {ticket}"))), Answer::Committed { .. }));
     }
-    city.tick(1);
+    city.tick(3);
     let node = &city.nodes[&3];
     let (checkpoint, note) = node.published().unwrap();
     put("new", note.as_bytes());

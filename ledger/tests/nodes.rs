@@ -4,11 +4,12 @@
 mod city;
 
 use city::{Network, delivered, founding, open, signed, trade};
-use ledger::checkpoint::{Checkpoint, Note};
-use ledger::node::{Answer, Input};
+use ledger::checkpoint::{Checkpoint, Cosignature};
+use ledger::node::{Answer, Input, Transaction};
 use ledger::record::{Outcome, Refusal, Verdict};
 use ledger::store::{Memory, Store};
 use ledger::tree::Hash;
+use ledger::witness::{Fork, Unfounded};
 
 fn city() -> Network<Memory> {
     let mut city = Network::new(3, |_| Memory::default());
@@ -17,6 +18,7 @@ fn city() -> Network<Memory> {
         let answer = city.commit(1 + ticket % 4, ticket, entry);
         assert!(matches!(answer, Answer::Committed { outcome: Outcome::Done, index, .. } if index == ticket), "{answer:?}");
     }
+    city.tick(3);
     city
 }
 
@@ -39,6 +41,7 @@ fn check_same(city: &mut Network<Memory>, size: u64) {
 fn every_node_commits_and_checkpoints_without_a_tick() {
     let mut city = city();
     for number in 1..=4 {
+        city.now = city.now.plus_ms(30);
         let answer = city.commit(number, 100 + number, delivered(&format!("trade {number}")));
         assert!(matches!(answer, Answer::Committed { outcome: Outcome::Done, .. }), "{answer:?}");
         let Answer::Committed { index, .. } = answer else { unreachable!() };
@@ -223,7 +226,8 @@ fn a_signature_over_another_history_is_evidence() {
     let mut city = city();
     let head = |size: u64, root: Hash, signer: &str| {
         let text = Checkpoint { origin: city::LEDGER.to_owned(), size, root }.text();
-        [[3].as_slice(), &size.to_be_bytes(), &root.0, &city::node_key(signer).sign(text.as_bytes())].concat()
+        let cosignature = Cosignature::sign(&city::node_key(signer), 7, &text);
+        [[3].as_slice(), &size.to_be_bytes(), &root.0, &7_u64.to_be_bytes(), &cosignature.value].concat()
     };
     let ours = city.nodes[&1].tree().root(4).unwrap();
     city.step(1, Input::Message { from: 2, octets: head(4, ours, "health") });
@@ -232,14 +236,125 @@ fn a_signature_over_another_history_is_evidence() {
     assert!(city.forks.is_empty(), "the true root, another's key, no member");
     city.step(1, Input::Message { from: 2, octets: head(4, Hash::of(b"other"), "health") });
     city.step(1, Input::Message { from: 3, octets: head(9, Hash::of(b"later"), "civil") });
-    assert_eq!(city.forks.len(), 1);
-    let note = Note::parse(&city.forks[0]).unwrap();
-    assert_eq!((note.checkpoint.size, note.checkpoint.root), (4, Hash::of(b"other")));
-    let mut policy = city.nodes[&1].policy().clone();
-    policy.quorum = 1;
-    assert!(policy.verify(&city.forks[0]).is_ok(), "anyone can check who signed it");
+    city.step(1, Input::Message { from: 2, octets: head(4, Hash::of(b"other"), "health") });
+    assert_eq!(city.forks.len(), 1, "each contradiction once");
+    let fork = Fork::parse(&city.forks[0].text()).unwrap();
+    assert_eq!(fork, city.forks[0]);
+    let policy = city.nodes[&3].policy().clone();
+    let lie = fork.verify(&policy).expect("anyone can check who signed what");
+    assert_eq!((lie.size, lie.ours.0, lie.theirs.0), (4, ours, Hash::of(b"other")));
+    assert_eq!(lie.theirs.1, ["health".to_owned()].into());
+    assert!(lie.ours.1.contains("transport"));
+    let harmless = Fork { theirs: fork.ours.clone(), ..fork.clone() };
+    assert_eq!(harmless.verify(&policy), Err(Unfounded::Consistent));
+    let forged = fork.theirs.replacen("\n4\n", "\n5\n", 1);
+    assert_eq!(Fork { theirs: forged, ..fork.clone() }.verify(&policy), Err(Unfounded::Unsigned));
+    assert_eq!(Fork::parse(&fork.ours), Err(Unfounded::Malformed));
     for n in 0..4 {
         city.commit(1, 300 + n, delivered(&format!("trade {n}")));
     }
     assert_eq!(city.forks.len(), 2, "a head ahead of us is judged when we are there");
+}
+
+#[test]
+fn a_read_sees_what_was_answered_anywhere_before_it() {
+    let mut city = city();
+    for n in 0..8_u64 {
+        let answer = city.commit(1 + n % 4, 100 + n, delivered(&format!("trade {n}")));
+        let Answer::Committed { index, .. } = answer else { panic!("{answer:?}") };
+        let reader = 1 + (n + 1) % 4;
+        city.step(reader, Input::Read { ticket: 500 + n });
+        city.settle();
+        assert!(city.reads.contains_key(&(500 + n)));
+        assert!(city.nodes[&reader].status().size > index);
+    }
+    let leader = city.leader().unwrap();
+    city.cut = [leader].into();
+    city.step(leader, Input::Read { ticket: 600 });
+    city.tick(60);
+    let other = city.leader().unwrap();
+    assert_ne!(other, leader);
+    city.commit(other, 200, delivered("news"));
+    assert!(!city.reads.contains_key(&600), "a leader that is cut off answers no read");
+    assert_eq!(city.nodes[&leader].transaction(&city::uuid("news")), Transaction::Unknown);
+    city.cut.clear();
+    city.tick(60);
+    assert!(city.reads.contains_key(&600), "the question is asked again");
+    assert!(matches!(city.nodes[&leader].transaction(&city::uuid("news")), Transaction::Committed { .. }));
+}
+
+#[test]
+fn the_lead_is_handed_over() {
+    let mut city = city();
+    for to in [2, 3, 1] {
+        let asked = 1 + to % 3;
+        city.step(asked, Input::Transfer { to });
+        city.tick(2);
+        assert_eq!(city.leader(), Some(to));
+        assert!(matches!(city.commit(4, 100 + to, delivered(&format!("trade {to}"))), Answer::Committed { .. }));
+    }
+    city.step(1, Input::Transfer { to: 4 });
+    city.step(1, Input::Transfer { to: 9 });
+    city.tick(40);
+    assert_eq!(city.leader(), Some(1), "a learner does not lead, and a stranger neither");
+    check_same(&mut city, 9);
+}
+
+#[test]
+fn a_client_id_has_one_of_four_states() {
+    let mut city = city();
+    let id = |name: &str| city::uuid(name);
+    assert_eq!(city.nodes[&1].transaction(&id("trade")), Transaction::Unknown);
+    city.cut = [2, 3].into();
+    city.step(1, Input::Propose { ticket: 100, entry: delivered("trade") });
+    assert_eq!(city.nodes[&1].transaction(&id("trade")), Transaction::Pending);
+    city.cut.clear();
+    city.tick(100);
+    assert!(matches!(city.nodes[&4].transaction(&id("trade")), Transaction::Committed { index: 6, outcome: Outcome::Done, .. }));
+    let unsigned = signed(&trade("unsigned", "transport", "transport/vehicle", "delivered", Some("grant")), &["civil"]);
+    city.commit(1, 101, unsigned);
+    let missing = Verdict::MissingSignature("transport".to_owned());
+    assert_eq!(city.nodes[&1].transaction(&id("unsigned")), Transaction::Invalid(missing));
+}
+
+#[test]
+fn a_clock_that_is_far_off_is_reported_and_changes_nothing() {
+    let mut city = city();
+    let leader = city.leader().unwrap();
+    let other = 1 + leader % 3;
+    city.commit(other, 100, delivered("in time"));
+    city.ahead_ms = [(other, 4_900)].into();
+    city.commit(other, 101, delivered("nearly"));
+    assert_eq!(city.clocks, []);
+    city.ahead_ms = [(other, 60_000)].into();
+    city.commit(other, 102, delivered("behind"));
+    assert_eq!(city.clocks, [(leader, -60_000)], "only the node that knows when it asked can tell");
+    city.tick(20);
+    city.clocks.clear();
+    city.ahead_ms = [(leader, 60_000)].into();
+    city.commit(other, 103, delivered("ahead"));
+    assert_eq!(city.clocks, [(leader, 60_000); 3]);
+    city.commit(other, 104, delivered("again"));
+    assert_eq!(city.clocks.len(), 3, "once in an election timeout");
+    check_same(&mut city, 11);
+}
+
+#[test]
+fn a_checkpoint_is_asked_for_at_once_and_then_not_too_often() {
+    let mut city = city();
+    city.now = city.now.plus_ms(1_000);
+    let leader = city.leader().unwrap();
+    let mut sizes = std::collections::BTreeSet::new();
+    for n in 0..40 {
+        city.step(leader, Input::Propose { ticket: 100 + n, entry: delivered(&format!("trade {n}")) });
+        while let Some((from, to, octets)) = city.queue.pop_front() {
+            if octets[0] == 3 {
+                sizes.insert(octets[1..9].to_vec());
+            }
+            city.step(to, Input::Message { from, octets });
+        }
+        city.now = city.now.plus_ms(1);
+    }
+    assert!((2..=3).contains(&sizes.len()), "40 ms of records: {sizes:?}");
+    check_same(&mut city, 46);
 }

@@ -11,6 +11,7 @@ use crate::unified::trading::{
 };
 use crate::{fetch, trade};
 use ledger::index::Filter;
+use ledger::node::Transaction;
 use ledger::record::{Kind, Outcome};
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
@@ -68,10 +69,14 @@ pub async fn accept_offer(site: &Site, account: &Account, request: AcceptOffer, 
 /// Busy.
 pub async fn status(site: &Site, _: &Account, request: TradeStatus, _: Timestamp) -> Result<TradeStatusResponse, Fault> {
     let id = request.trade_id.clone();
-    let seen = site.read(move |node| node.state().client(&id).map(|seen| (seen.index, seen.outcome))).await?;
-    let Some((index, outcome)) = seen else {
-        let state = if site.offers.waits(&request.trade_id) { State::Pending } else { State::Unknown };
-        return Ok(TradeStatusResponse { state, leaf_index: None, status: None });
+    let (index, outcome) = match site.read(move |node| node.transaction(&id)).await? {
+        Transaction::Committed { index, outcome, .. } => (index, outcome),
+        Transaction::Invalid(_) => return Ok(TradeStatusResponse { state: State::Invalid, leaf_index: None, status: None }),
+        other => {
+            let pending = other == Transaction::Pending || site.offers.waits(&request.trade_id);
+            let state = if pending { State::Pending } else { State::Unknown };
+            return Ok(TradeStatusResponse { state, leaf_index: None, status: None });
+        }
     };
     if matches!(outcome, Outcome::Refused(_)) {
         return Ok(TradeStatusResponse { state: State::Invalid, leaf_index: Some(index), status: None });

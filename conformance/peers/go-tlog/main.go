@@ -6,11 +6,16 @@
 //	go run main.go receipt     POLICY PROOF LEAF        (tlog-proof file, the leaf's octets)
 //	go run main.go consistency POLICY OLDNOTE NEWNOTE HASHES   (one base64 hash a line)
 //
-// POLICY holds the lines `origin NAME`, `witness NAME VKEY` and `group NAME COUNT MEMBERS…`: COUNT valid signatures are asked for.
+// POLICY is a C2SP tlog-policy with `log VKEY`, `witness NAME VKEY` and one `group NAME COUNT MEMBERS…`: a signature of one
+// of the logs is asked for, and COUNT valid cosignatures (cosignature/v1).
 // Prints what holds and ends with 0, or says why it does not and ends with 1.
 package main
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strconv"
@@ -33,30 +38,76 @@ func read(path string) string {
 	return string(octets)
 }
 
-// A tree head that enough witnesses have signed.
+// cosigner verifies cosignature/v1 lines (c2sp.org/tlog-cosignature), which sumdb/note hands on to whoever knows the key.
+type cosigner struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.hash }
+func (c cosigner) Verify(text, sig []byte) bool {
+	if len(sig) != 8+ed25519.SignatureSize {
+		return false
+	}
+	head := fmt.Sprintf("cosignature/v1\ntime %d\n", binary.BigEndian.Uint64(sig))
+	return ed25519.Verify(c.key, append([]byte(head), text...), sig[8:])
+}
+
+func newCosigner(vkey string) cosigner {
+	parts := strings.SplitN(vkey, "+", 3)
+	if len(parts) != 3 {
+		check(fmt.Errorf("not a vkey: %s", vkey))
+	}
+	hash, err := strconv.ParseUint(parts[1], 16, 32)
+	check(err)
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	check(err)
+	digest := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
+	if len(key) != 33 || key[0] != 4 || binary.BigEndian.Uint32(digest[:]) != uint32(hash) {
+		check(fmt.Errorf("not the vkey of a cosigner: %s", vkey))
+	}
+	return cosigner{parts[0], uint32(hash), ed25519.PublicKey(key[1:])}
+}
+
+// A tree head that the log has signed and enough witnesses have cosigned.
 func head(policy, signed string) tlog.Tree {
-	var origin string
-	var verifiers []note.Verifier
+	var logs, witnesses []note.Verifier
 	quorum := -1
 	for _, line := range strings.Split(policy, "\n") {
 		words := strings.Fields(line)
 		switch {
-		case len(words) == 2 && words[0] == "origin":
-			origin = words[1]
-		case len(words) >= 3 && words[0] == "witness":
-			verifier, err := note.NewVerifier(words[2])
+		case len(words) >= 2 && words[0] == "log":
+			verifier, err := note.NewVerifier(words[1])
 			check(err)
-			verifiers = append(verifiers, verifier)
+			logs = append(logs, verifier)
+		case len(words) >= 3 && words[0] == "witness":
+			witnesses = append(witnesses, newCosigner(words[2]))
 		case len(words) >= 3 && words[0] == "group":
 			count, err := strconv.Atoi(words[2])
 			check(err)
 			quorum = count
 		}
 	}
-	opened, err := note.Open([]byte(signed), note.VerifierList(verifiers...))
+	if len(logs) == 0 {
+		check(fmt.Errorf("a policy without a log"))
+	}
+	opened, err := note.Open([]byte(signed), note.VerifierList(append(logs, witnesses...)...))
 	check(err)
-	if quorum < 1 || len(opened.Sigs) < quorum {
-		check(fmt.Errorf("%d signatures of known witnesses, the policy wants %d", len(opened.Sigs), quorum))
+	origin, cosigned, logged := logs[0].Name(), 0, false
+	for _, sig := range opened.Sigs {
+		if sig.Name == origin {
+			logged = true
+		} else {
+			cosigned++
+		}
+	}
+	if !logged {
+		check(fmt.Errorf("no signature of the log %s", origin))
+	}
+	if quorum < 1 || cosigned < quorum {
+		check(fmt.Errorf("%d cosignatures of known witnesses, the policy wants %d", cosigned, quorum))
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 || lines[0] != origin || lines[3] != "" {

@@ -3,7 +3,11 @@
 use crate::keys::SecretKey;
 use crate::record::{Entry, Outcome, Verdict};
 use crate::tree::Hash;
+use crate::witness::Fork;
 use xsd::time::Timestamp;
+
+/// How far a leader's clock may be from a node's own before it is reported.
+pub const CLOCK_MS_MAX: u64 = 5_000;
 
 /// What a node is.
 #[derive(Clone, Debug)]
@@ -51,8 +55,18 @@ pub enum Input {
     },
     /// The caller waits no longer. The entry may still be committed.
     Withdraw {
-        /// The proposal's ticket.
+        /// The proposal's or read's ticket.
         ticket: u64,
+    },
+    /// A wish to read what is certainly not older than this moment, wherever it was written.
+    Read {
+        /// Chosen by the caller; comes back in [`Output::ReadAt`].
+        ticket: u64,
+    },
+    /// A wish that another node leads. It may not come true: the new leader is seen in [`Output::Leader`].
+    Transfer {
+        /// The node that shall lead.
+        to: u64,
     },
 }
 
@@ -72,6 +86,39 @@ pub enum Answer {
     Invalid(Verdict),
     /// Too many proposals wait; nothing was tried.
     Busy,
+}
+
+/// Where a node puts its outputs while it works. A driver that sends at once lets the peers write to their disks while this
+/// node writes to its own; one that collects them in a vector loses only time. What was put before an error counts.
+pub trait Outbox {
+    /// Takes the next output.
+    fn put(&mut self, output: Output);
+}
+
+impl Outbox for Vec<Output> {
+    fn put(&mut self, output: Output) {
+        self.push(output);
+    }
+}
+
+/// What is known of a client id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// This node has not heard of it.
+    Unknown,
+    /// It was proposed here and waits for its answer.
+    Pending,
+    /// It has a leaf, which this replica has applied.
+    Committed {
+        /// The leaf.
+        index: u64,
+        /// Ledger time.
+        time: Timestamp,
+        /// What it did.
+        outcome: Outcome,
+    },
+    /// It was proposed here lately and can have no leaf.
+    Invalid(Verdict),
 }
 
 /// Everything a node asks of its driver, in this order.
@@ -105,10 +152,24 @@ pub enum Output {
         /// The term.
         term: u64,
     },
-    /// A member signed a tree head that contradicts ours: one of us holds another history. The note is the evidence.
+    /// What this node has applied now includes everything that was answered anywhere before the [`Input::Read`].
+    ReadAt {
+        /// As given there.
+        ticket: u64,
+        /// Raft's index, which this node has applied.
+        index: u64,
+    },
+    /// A member signed a tree head that contradicts ours: one of us holds another history. Each contradiction comes once.
     Fork {
-        /// The signed note.
-        note: String,
+        /// The evidence.
+        evidence: Fork,
+    },
+    /// A leader's stamp and this node's clock are more than [`CLOCK_MS_MAX`] apart. The stamp counts all the same.
+    Clock {
+        /// The node that leads.
+        leader: u64,
+        /// How far its clock is ahead of ours, in milliseconds; negative when it is behind.
+        ahead_ms: i64,
     },
 }
 

@@ -7,6 +7,7 @@ use ledger::node::{Answer, Config, Input, Node, Output};
 use ledger::record::{Entry, PartySignature};
 use ledger::store::Store;
 use ledger::tree::Hash;
+use ledger::witness::Fork;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xsd::time::Timestamp;
 use xsd::tree::{Element, QName};
@@ -172,28 +173,36 @@ pub struct Network<S: Store> {
     pub nodes: BTreeMap<u64, Node<S>>,
     pub queue: VecDeque<(u64, u64, Vec<u8>)>,
     pub answers: BTreeMap<u64, Answer>,
-    pub forks: Vec<String>,
+    pub forks: Vec<Fork>,
+    pub reads: BTreeMap<u64, u64>,
+    pub clocks: Vec<(u64, i64)>,
     pub cut: BTreeSet<u64>,
     pub now: Timestamp,
+    /// How far a node's clock is ahead of `now`.
+    pub ahead_ms: BTreeMap<u64, u64>,
 }
 
 impl<S: Store> Network<S> {
     pub fn new(voters: usize, mut store: impl FnMut(u64) -> S) -> Self {
         let nodes = (1..).zip(MEMBERS).map(|(number, member)| (number, open(member, voters, store(number)))).collect();
         let (queue, answers) = (VecDeque::new(), BTreeMap::new());
-        Self { nodes, queue, answers, forks: Vec::new(), cut: BTreeSet::new(), now: NOW }
+        let (reads, clocks) = (BTreeMap::new(), Vec::new());
+        Self { nodes, queue, answers, forks: Vec::new(), reads, clocks, cut: BTreeSet::new(), now: NOW, ahead_ms: BTreeMap::new() }
     }
 
     pub fn step(&mut self, number: u64, input: Input) {
         let mut outputs = Vec::new();
         let Some(node) = self.nodes.get_mut(&number) else { return };
-        node.step(input, self.now, &mut outputs).unwrap();
+        let now = self.now.plus_ms(self.ahead_ms.get(&number).copied().unwrap_or_default());
+        node.step(input, now, &mut outputs).unwrap();
         for output in outputs {
             match output {
                 Output::Send { to, octets } => self.queue.push_back((number, to, octets)),
                 Output::Answer { ticket, answer } => assert!(self.answers.insert(ticket, answer).is_none(), "one answer a ticket"),
                 Output::Checkpoint { note, size } => assert_eq!(self.nodes[&number].policy().verify(&note).unwrap().size, size),
-                Output::Fork { note } => self.forks.push(note),
+                Output::Fork { evidence } => self.forks.push(evidence),
+                Output::ReadAt { ticket, index } => assert!(self.reads.insert(ticket, index).is_none(), "one answer a read"),
+                Output::Clock { leader, ahead_ms } => self.clocks.push((leader, ahead_ms)),
                 Output::Leader { .. } => {}
             }
         }
