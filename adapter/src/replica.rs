@@ -1,10 +1,10 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
+use ledger::medium::Directory;
 use ledger::node::{Answer, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
 use ledger::record::{Entry, Outcome, Verdict};
 use ledger::segment::StoreError;
-use ledger::store::Files;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -58,7 +58,7 @@ struct Progress {
     published: u64,
 }
 
-type Reading = Box<dyn FnOnce(&Node<Files>) + Send>;
+type Reading = Box<dyn FnOnce(&Node<Directory>) + Send>;
 
 enum Work {
     Message { from: u64, octets: Vec<u8> },
@@ -87,7 +87,10 @@ impl Replica {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(node: Node<Files>, send: impl Fn(u64, Vec<u8>) + Send + 'static) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub fn start(
+        node: Node<Directory>,
+        send: impl Fn(u64, Vec<u8>) + Send + 'static,
+    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (work, queue) = sync_channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
         let said = Arc::clone(&failure);
@@ -145,7 +148,7 @@ impl Replica {
     ///
     /// # Errors
     /// Busy or stopped.
-    pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Files>) -> T + Send + 'static) -> Result<T, Unrecorded> {
+    pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Directory>) -> T + Send + 'static) -> Result<T, Unrecorded> {
         let (reply, answer) = oneshot::channel();
         self.queue(Work::Read(Box::new(move |node| drop(reply.send(look(node))))))?;
         answer.await.map_err(|_dropped| Unrecorded::Stopped)
@@ -215,7 +218,7 @@ impl Replica {
 }
 
 struct Owner<S> {
-    node: Node<Files>,
+    node: Node<Directory>,
     desk: Desk<S>,
     progress: watch::Sender<Progress>,
     inputs: Vec<Input>,

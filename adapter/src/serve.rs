@@ -15,9 +15,10 @@ use ledger::body::{Content, Member, Request};
 use ledger::checkpoint::Policy;
 use ledger::index::Index;
 use ledger::keys::SecretKey;
+use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::Entry;
-use ledger::store::Files;
+use ledger::store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -161,10 +162,10 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     }
 }
 
-fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<(Node<Files>, Index), Misconfigured> {
+fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<(Node<Directory>, Index), Misconfigured> {
     let at = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", config.data.display()));
     let founded = ledger::tree::Hash::of(genesis.body());
-    let store = Files::open(&config.data, &founded).map_err(|error| at(&error))?;
+    let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &founded)).map_err(|error| at(&error))?;
     for torn in store.repairs() {
         tracing::warn!(?torn, "a torn end was cut off");
     }

@@ -13,9 +13,9 @@ use ledger::body::Period;
 use ledger::checkpoint::Policy;
 use ledger::index::{Filter, Index, Page};
 use ledger::keys::SecretKey;
+use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::{Entry, Leaf};
-use ledger::store::Files;
 use ledger::tree::Hash;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -172,7 +172,7 @@ impl Site {
     ///
     /// # Errors
     /// Busy.
-    pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Files>) -> T + Send + 'static) -> Result<T, Fault> {
+    pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Directory>) -> T + Send + 'static) -> Result<T, Fault> {
         Ok(self.replica.read(look).await?)
     }
 

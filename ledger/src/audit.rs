@@ -7,12 +7,12 @@ pub use manifest::Covered;
 use crate::body::Request;
 use crate::checkpoint::{Checkpoint, Policy};
 use crate::keys::SecretKey;
+use crate::medium::Medium;
 use crate::node::Node;
 use crate::proof::Receipt;
 use crate::record::{ENTRY_BYTES_MAX, Leaf, StreamKind};
 use crate::segment::StoreError;
 use crate::state::State;
-use crate::store::Store;
 use crate::tree::{Hash, root_of_inclusion};
 use data_encoding::BASE64;
 use manifest::{Manifest, covered, digits, entry_of};
@@ -61,8 +61,8 @@ impl std::error::Error for ExportError {}
 ///
 /// # Errors
 /// A leaf is not covered or cannot be read, or the key is not the exporter's.
-pub fn bundle<S: Store>(
-    node: &Node<S>,
+pub fn bundle<M: Medium>(
+    node: &Node<M>,
     indexes: &[u64],
     query: &[(String, String)],
     exporter: &str,

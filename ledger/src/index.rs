@@ -1,6 +1,7 @@
 //! Histories: a sled index from the 4W+H of records to their leaves. It can be lost: the leaves say everything it knows.
 
 use crate::body::{Content, Request};
+use crate::medium::Medium;
 use crate::record::{Leaf, StreamKind};
 use crate::segment::StoreError;
 use crate::store::Store;
@@ -110,18 +111,18 @@ impl Index {
     ///
     /// # Errors
     /// sled, or the leaves.
-    pub fn follow<S: Store>(&self, store: &S) -> Result<u64, IndexError> {
+    pub fn follow<M: Medium>(&self, store: &Store<M>) -> Result<u64, IndexError> {
         let mut count = self.count()?;
         let head = match count.checked_sub(1) {
-            Some(last) if last < store.leaves() => Some(Leaf::hash(&store.leaf(last)?.1).0.to_vec()),
+            Some(last) if last < store.size() => Some(Leaf::hash(&store.leaf(last)?.1).0.to_vec()),
             _ => None,
         };
         if self.db.get(HEAD)?.map(|hash| hash.to_vec()) != head {
             self.db.clear()?;
             count = 0;
         }
-        while count < store.leaves() {
-            let end = store.leaves().min(count + BATCH_MAX);
+        while count < store.size() {
+            let end = store.size().min(count + BATCH_MAX);
             let mut batch = sled::Batch::default();
             for index in count..end {
                 let (_, octets) = store.leaf(index)?;

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod frame;
 pub mod index;
 pub mod keys;
+pub mod medium;
 pub mod node;
 pub mod proof;
 pub mod record;

@@ -10,6 +10,7 @@ pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Status, Tra
 use crate::body::{Member, Request};
 use crate::checkpoint::{Checkpoint, Policy};
 use crate::frame::Frame;
+use crate::medium::Medium;
 use crate::proof::Receipt;
 use crate::record::{Entry, Leaf, Stamped, Verdict};
 use crate::segment::StoreError;
@@ -38,8 +39,8 @@ struct Pending {
 const INVALID_MAX: usize = 4096;
 
 /// One replica. Owns no thread, no clock and no socket.
-pub struct Node<S: Store> {
-    raft: RawNode<Disk<S>>,
+pub struct Node<M: Medium> {
+    raft: RawNode<Disk<M>>,
     state: State,
     tree: Tree,
     witness: Witness,
@@ -65,31 +66,31 @@ pub struct Node<S: Store> {
     clock_reported: Option<u64>,
 }
 
-impl<S: Store> std::fmt::Debug for Node<S> {
+impl<M: Medium> std::fmt::Debug for Node<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Node {:?}", self.status())
     }
 }
 
 /// Opening and asking.
-impl<S: Store> Node<S> {
+impl<M: Medium> Node<M> {
     /// A node over its storage: founds the ledger in an empty store, or replays the leaves of one that is not. What the
     /// log has committed beyond them follows in the first steps.
     ///
     /// # Errors
     /// The genesis is not acceptable, the member is not in it, the store is of another ledger or fails, or its leaves are not
     /// what the state machine makes of their bodies.
-    pub fn open(config: Config, store: S) -> Result<Self, StoreError> {
+    pub fn open(config: Config, store: Store<M>) -> Result<Self, StoreError> {
         let mut store = store;
         let bad = |verdict: Verdict| StoreError::Diverged(format!("the genesis is not acceptable: {verdict}"));
         let genesis = Request::read(config.genesis).map_err(bad)?;
         let (mut state, founding) = State::found(genesis).map_err(bad)?;
         let mut tree = Tree::default();
-        if store.leaves() == 0 {
+        if store.size() == 0 {
             store.push_leaf(0, &founding.octets)?;
         }
         let mut applied = 0;
-        for index in 0..store.leaves() {
+        for index in 0..store.size() {
             let (raft_index, octets) = store.leaf(index)?;
             let hash = if index == 0 { founding.hash } else { replay(&mut state, &octets)? };
             if Leaf::hash(&octets) != hash || raft_index < applied {
@@ -217,13 +218,13 @@ impl<S: Store> Node<S> {
 
     /// The storage.
     #[must_use]
-    pub fn store(&self) -> &S {
+    pub fn store(&self) -> &Store<M> {
         &self.raft.store().store
     }
 
     /// Gives the storage back; the node ends.
     #[must_use]
-    pub fn into_store(self) -> S {
+    pub fn into_store(self) -> Store<M> {
         self.raft.raft.r.raft_log.store.store
     }
 
@@ -246,7 +247,7 @@ impl<S: Store> Node<S> {
 }
 
 /// Stepping.
-impl<S: Store> Node<S> {
+impl<M: Medium> Node<M> {
     /// Takes one input and puts out what follows from it. `now` is the driver's clock: a leader stamps entries with it.
     ///
     /// # Errors

@@ -1,10 +1,9 @@
-//! Append-only files of CRC-framed records: the only place that knows how bytes lie on disk. `ledger/FORMAT.md` is its contract.
+//! Append-only files of CRC-framed records: the only place that knows how frames lie in them. `ledger/FORMAT.md` is its contract.
 
+use crate::medium::Medium;
 use crate::tree::Hash;
 use std::fmt;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A file is closed to further frames when the next one would pass this length.
@@ -77,25 +76,24 @@ pub(crate) struct Place {
 
 #[derive(Debug)]
 struct Segment {
-    path: PathBuf,
-    file: File,
+    name: String,
     length: u64,
 }
 
 /// Told of every frame when files are opened; its error is what is wrong with the frame.
 pub(crate) type Visit<'v> = dyn FnMut(Place, &[u8]) -> Result<(), String> + 'v;
 
-/// All files of one kind in a directory.
+/// All files of one kind on a medium.
 #[derive(Debug)]
-pub(crate) struct Segments {
-    dir: PathBuf,
+pub(crate) struct Segments<M> {
+    medium: M,
     prefix: &'static str,
     header: [u8; 44],
     segments: Vec<Segment>,
     next: u64,
 }
 
-impl Segments {
+impl<M: Medium> Segments<M> {
     /// Opens the files `<prefix>_<sequence of the first frame>`, gives each frame to `visit`, and cuts off a torn end.
     /// With `durable` the frames can be derived again: those below it were synced and must be there, the others may have been
     /// written in any order when power was lost, and are cut off from the first broken one on.
@@ -103,7 +101,7 @@ impl Segments {
     /// # Errors
     /// A damaged frame that is no torn end, a file of another ledger, a gap, or the medium.
     pub(crate) fn open(
-        dir: &Path,
+        medium: M,
         prefix: &'static str,
         ledger: &Hash,
         durable: Option<u64>,
@@ -112,16 +110,16 @@ impl Segments {
         let mut header = [0; 44];
         let parts = [b"WAYBILL1".as_slice(), format!("{prefix:>4}").as_bytes(), &ledger.0].concat();
         header.copy_from_slice(&parts);
-        let mut opened = Self { dir: dir.to_owned(), prefix, header, segments: Vec::new(), next: 0 };
+        let mut opened = Self { medium, prefix, header, segments: Vec::new(), next: 0 };
         let mut torn = None;
         let names = opened.names()?;
-        for (at, path) in names.iter().enumerate() {
+        for (at, name) in names.iter().enumerate() {
             let last = at + 1 == names.len();
-            torn = opened.open_segment(path, last, durable, visit)?;
+            torn = opened.open_segment(name, last, durable, visit)?;
         }
         if let Some(durable) = durable.filter(|durable| opened.next < *durable) {
             let what = format!("frames {} to {durable} are missing", opened.next);
-            return Err(StoreError::Corrupt { path: dir.join(prefix), offset: 0, what });
+            return Err(StoreError::Corrupt { path: opened.medium.path(prefix), offset: 0, what });
         }
         if opened.segments.is_empty() {
             opened.create()?;
@@ -137,7 +135,7 @@ impl Segments {
     /// Writes one frame; [`Segments::sync`] makes it durable. A full file is synced before the next is begun.
     ///
     /// # Errors
-    /// The medium. What was written of the frame is cut off when the directory is opened again.
+    /// The medium. What was written of the frame is cut off when the files are opened again.
     pub(crate) fn append(&mut self, payload: &[u8]) -> Result<Place, StoreError> {
         let mut frame = Vec::with_capacity(payload.len() + 16);
         let length = u32::try_from(payload.len()).map_err(|_overflow| self.too_long())?;
@@ -154,7 +152,7 @@ impl Segments {
         let index = self.segments.len() - 1;
         let Some(segment) = self.segments.last_mut() else { return Err(StoreError::Stopped) };
         let place = Place { segment: index, offset: segment.length, sequence: self.next };
-        segment.file.write_all_at(&frame, segment.length).map_err(|error| io_error("write", &segment.path, error))?;
+        self.medium.write(&segment.name, segment.length, &frame)?;
         segment.length += frame.len() as u64;
         self.next += 1;
         Ok(place)
@@ -166,7 +164,7 @@ impl Segments {
     /// The medium. The call is not tried again: after a failed sync the kernel may have dropped what it could not write.
     pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
         let Some(segment) = self.segments.last() else { return Ok(()) };
-        segment.file.sync_data().map_err(|error| io_error("sync", &segment.path, error))
+        self.medium.sync(&segment.name)
     }
 
     /// Reads a frame's payload back, checked.
@@ -176,63 +174,52 @@ impl Segments {
     pub(crate) fn read(&self, place: Place) -> Result<Vec<u8>, StoreError> {
         let segment = self.segments.get(place.segment).ok_or(StoreError::Stopped)?;
         let mut head = [0; 16];
-        segment.file.read_exact_at(&mut head, place.offset).map_err(|error| io_error("read", &segment.path, error))?;
-        let damaged =
-            || StoreError::Corrupt { path: segment.path.clone(), offset: place.offset, what: format!("frame {}", place.sequence) };
+        self.medium.read(&segment.name, place.offset, &mut head)?;
+        let path = || self.medium.path(&segment.name);
+        let damaged = || StoreError::Corrupt { path: path(), offset: place.offset, what: format!("frame {}", place.sequence) };
         let (length, crc, sequence) = split_head(&head);
         if sequence != place.sequence || u64::from(length) > FRAME_BYTES_MAX {
             return Err(damaged());
         }
         let mut payload = vec![0; usize::try_from(length).map_err(|_overflow| damaged())?];
-        segment.file.read_exact_at(&mut payload, place.offset + FRAME_HEAD).map_err(|error| io_error("read", &segment.path, error))?;
+        self.medium.read(&segment.name, place.offset + FRAME_HEAD, &mut payload)?;
         if checksum(sequence, &payload) == crc { Ok(payload) } else { Err(damaged()) }
     }
 
     fn too_long(&self) -> StoreError {
-        StoreError::Corrupt { path: self.dir.join(self.prefix), offset: 0, what: "a frame of more than 4 GiB".to_owned() }
+        StoreError::Corrupt { path: self.medium.path(self.prefix), offset: 0, what: "a frame of more than 4 GiB".to_owned() }
     }
 
-    fn names(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let list = std::fs::read_dir(&self.dir).map_err(|error| io_error("list", &self.dir, error))?;
-        let mut paths = Vec::new();
-        for item in list {
-            let item = item.map_err(|error| io_error("list", &self.dir, error))?;
-            let name = item.file_name();
-            let ours = name.to_str().and_then(|name| name.strip_prefix(self.prefix)).is_some_and(|rest| rest.starts_with('_'));
-            if ours {
-                paths.push(item.path());
-            }
-        }
-        paths.sort();
-        Ok(paths)
+    fn names(&self) -> Result<Vec<String>, StoreError> {
+        let ours = |name: &String| name.strip_prefix(self.prefix).is_some_and(|rest| rest.starts_with('_'));
+        Ok(self.medium.list()?.into_iter().filter(ours).collect())
     }
 
-    fn path(&self, first: u64) -> PathBuf {
-        self.dir.join(format!("{}_{first:020}", self.prefix))
+    fn name(&self, first: u64) -> String {
+        format!("{}_{first:020}", self.prefix)
     }
 
     fn create(&mut self) -> Result<(), StoreError> {
-        let path = self.path(self.next);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = file.map_err(|error| io_error("create", &path, error))?;
-        file.write_all_at(&self.header, 0).map_err(|error| io_error("write", &path, error))?;
-        file.sync_all().map_err(|error| io_error("sync", &path, error))?;
-        sync_dir(&self.dir)?;
-        self.segments.push(Segment { path, file, length: HEADER });
+        let name = self.name(self.next);
+        self.medium.create(&name)?;
+        self.medium.write(&name, 0, &self.header)?;
+        self.medium.sync(&name)?;
+        self.medium.sync_names()?;
+        self.segments.push(Segment { name, length: HEADER });
         Ok(())
     }
 
-    fn open_segment(&mut self, path: &Path, last: bool, durable: Option<u64>, visit: &mut Visit<'_>) -> Result<Option<Torn>, StoreError> {
-        let corrupt = |offset: u64, what: &str| StoreError::Corrupt { path: path.to_owned(), offset, what: what.to_owned() };
-        if path != self.path(self.next) {
+    fn open_segment(&mut self, name: &str, last: bool, durable: Option<u64>, visit: &mut Visit<'_>) -> Result<Option<Torn>, StoreError> {
+        let path = self.medium.path(name);
+        let corrupt = |offset: u64, what: &str| StoreError::Corrupt { path: path.clone(), offset, what: what.to_owned() };
+        if name != self.name(self.next) {
             return Err(corrupt(0, &format!("frame {} should come next", self.next)));
         }
-        let octets = std::fs::read(path).map_err(|error| io_error("read", path, error))?;
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| io_error("open", path, error))?;
+        let octets = self.medium.read_all(name)?;
         let index = self.segments.len();
         let Some(mut rest) = octets.strip_prefix(&self.header) else {
             return if last && octets.len() < self.header.len() {
-                self.reopen_empty(path, file, octets.len())
+                self.reopen_empty(name, octets.len())
             } else {
                 Err(corrupt(0, "not a file of this ledger"))
             };
@@ -245,9 +232,9 @@ impl Segments {
                 if !last || self.next < durable.unwrap_or(0) || !derived && (1..rest.len()).any(|at| later_frame(rest, at, self.next)) {
                     return Err(corrupt(offset, &format!("frame {} does not match its checksum", self.next)));
                 }
-                file.set_len(offset).map_err(|error| io_error("truncate", path, error))?;
-                file.sync_all().map_err(|error| io_error("sync", path, error))?;
-                torn = Some(Torn { path: path.to_owned(), offset, octets: rest.len() as u64 });
+                self.medium.truncate(name, offset)?;
+                self.medium.sync(name)?;
+                torn = Some(Torn { path: path.clone(), offset, octets: rest.len() as u64 });
                 break;
             };
             visit(Place { segment: index, offset, sequence: self.next }, payload).map_err(|what| corrupt(offset, &what))?;
@@ -255,26 +242,17 @@ impl Segments {
             self.next += 1;
             rest = tail;
         }
-        self.segments.push(Segment { path: path.to_owned(), file, length: offset });
+        self.segments.push(Segment { name: name.to_owned(), length: offset });
         Ok(torn)
     }
 
     /// A crash came between the file's creation and its header.
-    fn reopen_empty(&mut self, path: &Path, file: File, octets: usize) -> Result<Option<Torn>, StoreError> {
-        file.write_all_at(&self.header, 0).map_err(|error| io_error("write", path, error))?;
-        file.sync_all().map_err(|error| io_error("sync", path, error))?;
-        self.segments.push(Segment { path: path.to_owned(), file, length: HEADER });
-        Ok(Some(Torn { path: path.to_owned(), offset: 0, octets: octets as u64 }))
+    fn reopen_empty(&mut self, name: &str, octets: usize) -> Result<Option<Torn>, StoreError> {
+        self.medium.write(name, 0, &self.header)?;
+        self.medium.sync(name)?;
+        self.segments.push(Segment { name: name.to_owned(), length: HEADER });
+        Ok(Some(Torn { path: self.medium.path(name), offset: 0, octets: octets as u64 }))
     }
-}
-
-/// Makes the names in a directory durable.
-///
-/// # Errors
-/// The medium.
-pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    let opened = File::open(dir).map_err(|error| io_error("open", dir, error))?;
-    opened.sync_all().map_err(|error| io_error("sync", dir, error))
 }
 
 pub(crate) fn io_error(what: &'static str, path: &Path, error: io::Error) -> StoreError {

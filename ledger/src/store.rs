@@ -1,10 +1,9 @@
 //! What a node keeps: the Raft log and hard state, durable before they are answered for, and the leaves, which follow from them.
 
-use crate::segment::{Place, Segments, StoreError, Torn, io_error, sync_dir};
+use crate::medium::Medium;
+use crate::segment::{Place, Segments, StoreError, Torn};
 use crate::tree::Hash;
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::path::Path;
 
 /// Leaves written and not synced, at most: what a power loss costs in replay.
 const LEAVES_UNSYNCED_MAX: u64 = 1024;
@@ -44,46 +43,12 @@ pub struct Batch<'a> {
     pub note: Option<&'a str>,
 }
 
-/// What a node needs of storage. Two implementers: segment files, and memory for the simulator and tests.
-pub trait Store {
-    /// The hard state saved last.
-    fn hard_state(&self) -> HardState;
-    /// The checkpoint saved last.
-    fn note(&self) -> Option<&str>;
-    /// The index of the last log entry; 0 if there is none.
-    fn last(&self) -> u64;
-    /// The term of a log entry.
-    fn term(&self, index: u64) -> Option<u64>;
-    /// A log entry.
-    ///
-    /// # Errors
-    /// It is not there, damaged, or the medium failed.
-    fn entry(&self, index: u64) -> Result<LogEntry, StoreError>;
-    /// Saves a batch and returns when it is durable.
-    ///
-    /// # Errors
-    /// The medium failed: the node stops and nothing is tried again.
-    fn save(&mut self, batch: Batch<'_>) -> Result<(), StoreError>;
-    /// How many leaves there are.
-    fn leaves(&self) -> u64;
-    /// A leaf: the Raft index it came from, and its octets.
-    ///
-    /// # Errors
-    /// It is not there, damaged, or the medium failed.
-    fn leaf(&self, index: u64) -> Result<(u64, Vec<u8>), StoreError>;
-    /// Appends a leaf. It need not be durable: it can be derived again from the log.
-    ///
-    /// # Errors
-    /// The medium failed.
-    fn push_leaf(&mut self, raft_index: u64, octets: &[u8]) -> Result<(), StoreError>;
-}
-
-/// Segment files in one directory: `wal_…` is the truth, `seg_…` the leaves, `lock` keeps a second process out.
+/// What a node keeps on its medium: `wal_…` is the truth, `seg_…` the leaves.
 #[derive(Debug)]
-pub struct Files {
-    wal: Segments,
-    seg: Segments,
-    _lock: File,
+pub struct Store<M> {
+    wal: Segments<M>,
+    seg: Segments<M>,
+    medium: M,
     log: Log,
     leaves: Vec<Place>,
     unsynced: u64,
@@ -102,39 +67,111 @@ struct Log {
     recent: BTreeMap<u64, LogEntry>,
 }
 
-impl Files {
-    /// Opens or makes a directory. `ledger` is the genesis fingerprint.
+impl<M: Medium> Store<M> {
+    /// Opens what is on a medium, or begins there. `ledger` is the genesis fingerprint.
     ///
     /// # Errors
-    /// Another process has it, it is of another ledger, it is damaged, or the medium failed.
-    pub fn open(dir: &Path, ledger: &Hash) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(dir).map_err(|error| io_error("create", dir, error))?;
-        let path = dir.join("lock");
-        let lock = File::create(&path).map_err(|error| io_error("create", &path, error))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => StoreError::Locked(dir.to_owned()),
-            TryLockError::Error(error) => io_error("lock", &path, error),
-        })?;
-        sync_dir(dir)?;
+    /// It is of another ledger, it is damaged, or the medium failed.
+    pub fn open(medium: M, ledger: &Hash) -> Result<Self, StoreError> {
         let mut log = Log::default();
-        let (wal, torn_wal) = Segments::open(dir, "wal", ledger, None, &mut |place, payload| {
+        let (wal, torn_wal) = Segments::open(medium.clone(), "wal", ledger, None, &mut |place, payload| {
             log.take(place, payload).ok_or_else(|| "a frame of the log that cannot be read".to_owned())
         })?;
         let mut leaves = Vec::new();
-        let (seg, torn_seg) = Segments::open(dir, "seg", ledger, Some(log.leaves_durable), &mut |place, payload| {
+        let (seg, torn_seg) = Segments::open(medium.clone(), "seg", ledger, Some(log.leaves_durable), &mut |place, payload| {
             let raft_index = payload.first_chunk::<8>().map(|octets| u64::from_be_bytes(*octets));
             leaves.push(place);
             let known = raft_index.is_some_and(|index| index <= log.entries.len() as u64);
             if known { Ok(()) } else { Err("a leaf of an entry that the log does not hold: the log has lost its end".to_owned()) }
         })?;
         let repairs = torn_wal.into_iter().chain(torn_seg).collect();
-        Ok(Self { wal, seg, _lock: lock, log, leaves, unsynced: 0, stopped: false, repairs })
+        Ok(Self { wal, seg, medium, log, leaves, unsynced: 0, stopped: false, repairs })
     }
 
-    /// The torn ends that were cut off when the directory was opened.
+    /// The torn ends that were cut off when the store was opened.
     #[must_use]
     pub fn repairs(&self) -> &[Torn] {
         &self.repairs
+    }
+
+    /// Where everything is kept.
+    #[must_use]
+    pub fn medium(&self) -> &M {
+        &self.medium
+    }
+
+    /// The hard state saved last.
+    #[must_use]
+    pub fn hard_state(&self) -> HardState {
+        self.log.hard_state
+    }
+
+    /// The checkpoint saved last.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.log.note.as_deref()
+    }
+
+    /// The index of the last log entry; 0 if there is none.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.log.entries.len() as u64
+    }
+
+    /// The term of a log entry.
+    #[must_use]
+    pub fn term(&self, index: u64) -> Option<u64> {
+        self.log.place(index).map(|(term, _)| term)
+    }
+
+    /// A log entry.
+    ///
+    /// # Errors
+    /// It is not there, damaged, or the medium failed.
+    pub fn entry(&self, index: u64) -> Result<LogEntry, StoreError> {
+        if let Some(entry) = self.log.recent.get(&index) {
+            return Ok(entry.clone());
+        }
+        let (_, place) = self.log.place(index).ok_or_else(|| StoreError::Diverged(format!("no log entry {index}")))?;
+        let payload = self.wal.read(place)?;
+        let found = records(&payload).into_iter().flatten().find_map(|(tag, numbers, data)| match (tag, numbers.as_slice()) {
+            (2, [at, term]) if *at == index => Some(LogEntry { index, term: *term, data: data.to_vec() }),
+            _ => None,
+        });
+        found.ok_or_else(|| StoreError::Diverged(format!("log entry {index} is not in its frame")))
+    }
+
+    /// Saves a batch and returns when it is durable.
+    ///
+    /// # Errors
+    /// The medium failed: the node stops and nothing is tried again.
+    pub fn save(&mut self, batch: Batch<'_>) -> Result<(), StoreError> {
+        self.guarded(|store| store.write(batch))
+    }
+
+    /// How many leaves there are.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// A leaf: the Raft index it came from, and its octets.
+    ///
+    /// # Errors
+    /// It is not there, damaged, or the medium failed.
+    pub fn leaf(&self, index: u64) -> Result<(u64, Vec<u8>), StoreError> {
+        let place = usize::try_from(index).ok().and_then(|index| self.leaves.get(index));
+        let payload = self.seg.read(*place.ok_or_else(|| StoreError::Diverged(format!("no leaf {index}")))?)?;
+        let (raft_index, octets) = payload.split_first_chunk::<8>().ok_or(StoreError::Stopped)?;
+        Ok((u64::from_be_bytes(*raft_index), octets.to_vec()))
+    }
+
+    /// Appends a leaf. It need not be durable: it can be derived again from the log.
+    ///
+    /// # Errors
+    /// The medium failed.
+    pub fn push_leaf(&mut self, raft_index: u64, octets: &[u8]) -> Result<(), StoreError> {
+        self.guarded(|store| store.write_leaf(raft_index, octets))
     }
 
     fn write(&mut self, batch: Batch<'_>) -> Result<(), StoreError> {
@@ -175,56 +212,6 @@ impl Files {
         let result = work(self);
         self.stopped = result.is_err();
         result
-    }
-}
-
-impl Store for Files {
-    fn hard_state(&self) -> HardState {
-        self.log.hard_state
-    }
-
-    fn note(&self) -> Option<&str> {
-        self.log.note.as_deref()
-    }
-
-    fn last(&self) -> u64 {
-        self.log.entries.len() as u64
-    }
-
-    fn term(&self, index: u64) -> Option<u64> {
-        self.log.place(index).map(|(term, _)| term)
-    }
-
-    fn entry(&self, index: u64) -> Result<LogEntry, StoreError> {
-        if let Some(entry) = self.log.recent.get(&index) {
-            return Ok(entry.clone());
-        }
-        let (_, place) = self.log.place(index).ok_or_else(|| StoreError::Diverged(format!("no log entry {index}")))?;
-        let payload = self.wal.read(place)?;
-        let found = records(&payload).into_iter().flatten().find_map(|(tag, numbers, data)| match (tag, numbers.as_slice()) {
-            (2, [at, term]) if *at == index => Some(LogEntry { index, term: *term, data: data.to_vec() }),
-            _ => None,
-        });
-        found.ok_or_else(|| StoreError::Diverged(format!("log entry {index} is not in its frame")))
-    }
-
-    fn save(&mut self, batch: Batch<'_>) -> Result<(), StoreError> {
-        self.guarded(|files| files.write(batch))
-    }
-
-    fn leaves(&self) -> u64 {
-        self.leaves.len() as u64
-    }
-
-    fn leaf(&self, index: u64) -> Result<(u64, Vec<u8>), StoreError> {
-        let place = usize::try_from(index).ok().and_then(|index| self.leaves.get(index));
-        let payload = self.seg.read(*place.ok_or_else(|| StoreError::Diverged(format!("no leaf {index}")))?)?;
-        let (raft_index, octets) = payload.split_first_chunk::<8>().ok_or(StoreError::Stopped)?;
-        Ok((u64::from_be_bytes(*raft_index), octets.to_vec()))
-    }
-
-    fn push_leaf(&mut self, raft_index: u64, octets: &[u8]) -> Result<(), StoreError> {
-        self.guarded(|files| files.write_leaf(raft_index, octets))
     }
 }
 
@@ -295,84 +282,15 @@ fn records(mut payload: &[u8]) -> Option<Vec<Record<'_>>> {
     payload.is_empty().then_some(records)
 }
 
-/// Memory that behaves as the files do; [`Memory::crash`] forgets what was not durable.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    hard_state: HardState,
-    note: Option<String>,
-    entries: Vec<LogEntry>,
-    leaves: Vec<(u64, Vec<u8>)>,
-    failing: bool,
-}
-
-impl Memory {
-    /// What a power loss leaves: everything saved, and the first `leaves` leaves.
-    pub fn crash(&mut self, leaves: usize) {
-        self.leaves.truncate(leaves);
-    }
-
-    /// From now on every write fails.
-    pub fn fail(&mut self) {
-        self.failing = true;
-    }
-
-    fn check(&self) -> Result<(), StoreError> {
-        if self.failing { Err(StoreError::Stopped) } else { Ok(()) }
-    }
-}
-
-impl Store for Memory {
-    fn hard_state(&self) -> HardState {
-        self.hard_state
-    }
-
-    fn note(&self) -> Option<&str> {
-        self.note.as_deref()
-    }
-
-    fn last(&self) -> u64 {
-        self.entries.len() as u64
-    }
-
-    fn term(&self, index: u64) -> Option<u64> {
-        self.entry(index).ok().map(|entry| entry.term)
-    }
-
-    fn entry(&self, index: u64) -> Result<LogEntry, StoreError> {
-        let at = index.checked_sub(1).and_then(|at| usize::try_from(at).ok());
-        at.and_then(|at| self.entries.get(at)).cloned().ok_or_else(|| StoreError::Diverged(format!("no log entry {index}")))
-    }
-
-    fn save(&mut self, batch: Batch<'_>) -> Result<(), StoreError> {
-        self.check()?;
-        self.hard_state = batch.hard_state.unwrap_or(self.hard_state);
-        self.note = batch.note.map(str::to_owned).or(self.note.take());
-        for entry in batch.entries {
-            self.entries.retain(|old| old.index < entry.index);
-            self.entries.push(entry.clone());
-        }
-        Ok(())
-    }
-
-    fn leaves(&self) -> u64 {
-        self.leaves.len() as u64
-    }
-
-    fn leaf(&self, index: u64) -> Result<(u64, Vec<u8>), StoreError> {
-        let leaf = usize::try_from(index).ok().and_then(|index| self.leaves.get(index));
-        leaf.cloned().ok_or_else(|| StoreError::Diverged(format!("no leaf {index}")))
-    }
-
-    fn push_leaf(&mut self, raft_index: u64, octets: &[u8]) -> Result<(), StoreError> {
-        self.check()?;
-        self.leaves.push((raft_index, octets.to_vec()));
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::medium::Directory;
+    use std::path::Path;
+
+    fn open(dir: &Path) -> Result<Store<Directory>, StoreError> {
+        Store::open(Directory::open(dir)?, &Hash::of(b"g"))
+    }
 
     fn entry(index: u64, term: u64) -> LogEntry {
         LogEntry { index, term, data: vec![u8::try_from(index).unwrap(); 100] }
@@ -385,7 +303,7 @@ mod tests {
     }
 
     fn fill(dir: &Path) {
-        let mut files = Files::open(dir, &Hash::of(b"g")).unwrap();
+        let mut files = open(dir).unwrap();
         for index in 1..=5 {
             let state = HardState { term: 2, vote: 1, commit: index };
             files.save(Batch { hard_state: Some(state), entries: &[entry(index, 2)], note: None }).unwrap();
@@ -399,18 +317,18 @@ mod tests {
     fn what_was_saved_is_there_after_opening_again() {
         let dir = fresh("reopen");
         fill(&dir);
-        let mut files = Files::open(&dir, &Hash::of(b"g")).unwrap();
-        assert_eq!((files.last(), files.leaves(), files.hard_state().commit), (5, 3, 5));
+        let mut files = open(&dir).unwrap();
+        assert_eq!((files.last(), files.size(), files.hard_state().commit), (5, 3, 5));
         assert_eq!(files.leaf(2).unwrap(), (2, vec![2; 50]));
         files.save(Batch { entries: &[entry(3, 4)], note: Some("note"), ..Batch::default() }).unwrap();
-        assert!(matches!(Files::open(&dir, &Hash::of(b"g")), Err(StoreError::Locked(_))));
+        assert!(matches!(open(&dir), Err(StoreError::Locked(_))));
         drop(files);
-        let mut files = Files::open(&dir, &Hash::of(b"g")).unwrap();
+        let mut files = open(&dir).unwrap();
         assert_eq!((files.last(), files.term(3), files.note()), (3, Some(4), Some("note")));
         files.log.recent.clear();
         assert_eq!(files.entry(2).unwrap(), entry(2, 2));
         drop(files);
-        assert!(matches!(Files::open(&dir, &Hash::of(b"other")), Err(StoreError::Corrupt { offset: 0, .. })));
+        assert!(matches!(Store::open(Directory::open(&dir).unwrap(), &Hash::of(b"other")), Err(StoreError::Corrupt { offset: 0, .. })));
         std::fs::remove_dir_all(&dir).unwrap();
     }
 
@@ -423,14 +341,14 @@ mod tests {
         let frame = (whole.len() - 44) / 5;
         for cut in 1..frame {
             std::fs::write(&wal, &whole[..whole.len() - cut]).unwrap();
-            let files = Files::open(&dir, &Hash::of(b"g")).unwrap();
+            let files = open(&dir).unwrap();
             assert_eq!((files.last(), files.repairs().len()), (4, 1), "{cut}");
             assert_eq!(files.repairs()[0].octets, (frame - cut) as u64);
             drop(files);
-            assert!(Files::open(&dir, &Hash::of(b"g")).unwrap().repairs().is_empty());
+            assert!(open(&dir).unwrap().repairs().is_empty());
         }
         std::fs::write(&wal, &whole[..whole.len() - 4 * frame]).unwrap();
-        let lost = Files::open(&dir, &Hash::of(b"g")).unwrap_err();
+        let lost = open(&dir).unwrap_err();
         assert!(lost.to_string().contains("the log has lost its end"), "{lost}");
         std::fs::remove_dir_all(&dir).unwrap();
     }
@@ -447,21 +365,21 @@ mod tests {
             damaged[at] ^= 0x10;
             std::fs::write(&wal, &damaged).unwrap();
             let start = if at < 44 { 0 } else { 44 + (at - 44) / frame * frame };
-            match Files::open(&dir, &Hash::of(b"g")) {
+            match open(&dir) {
                 Err(StoreError::Corrupt { path, offset, .. }) => assert_eq!((path, offset), (wal.clone(), start as u64), "{at}"),
                 other => panic!("{at}: {other:?}"),
             }
         }
         std::fs::write(&wal, &whole).unwrap();
-        let files = Files::open(&dir, &Hash::of(b"g")).unwrap();
+        let files = open(&dir).unwrap();
         let seg = dir.join("seg_00000000000000000000");
         let mut damaged = std::fs::read(&seg).unwrap();
         damaged[70] ^= 1;
         std::fs::write(&seg, &damaged).unwrap();
         assert!(matches!(files.leaf(0), Err(StoreError::Corrupt { offset: 44, .. })));
         drop(files);
-        let mut files = Files::open(&dir, &Hash::of(b"g")).unwrap();
-        assert_eq!((files.leaves(), files.repairs().len()), (0, 1), "leaves that were not synced follow from the log again");
+        let mut files = open(&dir).unwrap();
+        assert_eq!((files.size(), files.repairs().len()), (0, 1), "leaves that were not synced follow from the log again");
         for _ in 0..LEAVES_UNSYNCED_MAX + 10 {
             files.push_leaf(1, &[7; 50]).unwrap();
         }
@@ -473,8 +391,8 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[44 + leaf * frame + 30] ^= 1;
             std::fs::write(&seg, &damaged).unwrap();
-            match Files::open(&dir, &Hash::of(b"g")) {
-                Ok(files) => assert_eq!((survives, files.leaves()), (true, leaf as u64)),
+            match open(&dir) {
+                Ok(files) => assert_eq!((survives, files.size()), (true, leaf as u64)),
                 Err(StoreError::Corrupt { path, offset, .. }) => {
                     assert_eq!((survives, path, offset), (false, seg.clone(), (44 + leaf * frame) as u64))
                 }

@@ -7,7 +7,8 @@ use city::{Network, delivered, founding, genesis, record_key, signed, trade};
 use ledger::audit::{Files, Problem, Trust, bundle, verify, verify_files, write};
 use ledger::checkpoint::Policy;
 use ledger::index::{Filter, Index};
-use ledger::store::{Memory, Store};
+use ledger::medium::{Directory, Medium};
+use ledger::store::Store;
 use ledger::tree::Hash;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +20,7 @@ fn fresh(name: &str) -> PathBuf {
     dir
 }
 
-fn run<S: Store>(city: &mut Network<S>, trades: u64) {
+fn run<M: Medium>(city: &mut Network<M>, trades: u64) {
     city.tick(40);
     let mut entries = founding();
     for n in 0..trades {
@@ -36,7 +37,7 @@ fn run<S: Store>(city: &mut Network<S>, trades: u64) {
 }
 
 fn evidence() -> (Files, Trust) {
-    let mut city = Network::new(3, |_| Memory::default());
+    let mut city = Network::new(3, |_| city::scratch(3));
     run(&mut city, 6);
     let node = &city.nodes[&4];
     let query = [("what".to_owned(), "transport/vehicle".to_owned())];
@@ -58,7 +59,7 @@ fn a_bundle_holds_under_the_right_trust_only() {
     assert_eq!(report.problems, []);
     assert_eq!((report.entries, report.signatures), (5, 11));
     assert!(report.streams.iter().any(|stream| stream.id == "grant" || stream.last > stream.first), "{:?}", report.streams);
-    let node = city::open("civil", 3, Memory::default());
+    let node = city::open("civil", 3, city::scratch(3));
     let policy = Policy::parse(&node.policy().text()).unwrap();
     assert!(verify_files(&files, &Trust::Policy(policy.clone())).holds());
     let wrong = |report: Vec<Problem>| report.into_iter().map(|problem| problem.file).collect::<Vec<_>>();
@@ -161,7 +162,7 @@ fn xmllint_openssl_and_sha256sum_alone_verify_every_record() {
 }
 
 /// Every answer of the index against a scan of the leaves.
-fn check(index: &Index, city: &Network<ledger::store::Files>, filter: &Filter, expected: &dyn Fn(&ledger::record::Leaf, &str) -> bool) {
+fn check(index: &Index, city: &Network<Directory>, filter: &Filter, expected: &dyn Fn(&ledger::record::Leaf, &str) -> bool) {
     let node = &city.nodes[&2];
     let mut scan = Vec::new();
     for at in 0..node.status().size {
@@ -182,8 +183,8 @@ fn check(index: &Index, city: &Network<ledger::store::Files>, filter: &Filter, e
     }
 }
 
-fn files(root: &Path, number: u64) -> ledger::store::Files {
-    ledger::store::Files::open(&root.join(number.to_string()), &Hash::of(genesis(3).body())).unwrap()
+fn files(root: &Path, number: u64) -> Store<Directory> {
+    Store::open(Directory::open(&root.join(number.to_string())).unwrap(), &Hash::of(genesis(3).body())).unwrap()
 }
 
 #[test]
@@ -229,7 +230,7 @@ fn a_node_on_files_comes_back_whole_and_its_index_can_be_deleted() {
         });
     }
     let other = Index::open(&root.join("index")).unwrap();
-    let mut small = Memory::default();
+    let mut small = city::scratch(3);
     small.push_leaf(0, &city.nodes[&1].leaf(0).unwrap()).unwrap();
     assert_eq!(other.follow(&small).unwrap(), 1, "an index of another history starts again");
     assert_eq!(other.query(&Filter::default(), 0, 100).unwrap().indexes, [0]);

@@ -7,7 +7,6 @@ use city::{Network, delivered, founding, genesis};
 use ledger::body::Request;
 use ledger::node::Answer;
 use ledger::state::State;
-use ledger::store::Memory;
 use ledger::tree::Hash;
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +45,7 @@ fn gos_sumdb_packages_accept_our_checkpoints_and_proofs() {
     drop(std::fs::remove_dir_all(&dir));
     std::fs::create_dir(&dir).unwrap();
     let put = |name: &str, octets: &[u8]| std::fs::write(dir.join(name), octets).unwrap();
-    let mut city = Network::new(3, |_| Memory::default());
+    let mut city = Network::new(3, |_| city::scratch(3));
     city.tick(40);
     for (ticket, entry) in (1..).zip(founding()) {
         city.commit(1, ticket, entry);

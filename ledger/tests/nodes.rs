@@ -5,14 +5,14 @@ mod city;
 
 use city::{Network, delivered, founding, open, signed, trade};
 use ledger::checkpoint::{Checkpoint, Cosignature};
+use ledger::medium::Scratch;
 use ledger::node::{Answer, Input, Transaction};
 use ledger::record::{Outcome, Refusal, Verdict};
-use ledger::store::{Memory, Store};
 use ledger::tree::Hash;
 use ledger::witness::{Fork, Unfounded};
 
-fn city() -> Network<Memory> {
-    let mut city = Network::new(3, |_| Memory::default());
+fn city() -> Network<Scratch> {
+    let mut city = Network::new(3, |_| city::scratch(3));
     city.tick(40);
     for (ticket, entry) in (1..).zip(founding()) {
         let answer = city.commit(1 + ticket % 4, ticket, entry);
@@ -22,7 +22,7 @@ fn city() -> Network<Memory> {
     city
 }
 
-fn check_same(city: &mut Network<Memory>, size: u64) {
+fn check_same(city: &mut Network<Scratch>, size: u64) {
     city.tick(30);
     let roots = city.roots();
     assert_eq!(roots.len(), 1, "{roots:?}");
@@ -84,9 +84,8 @@ fn a_killed_leader_costs_no_answered_trade_and_none_happens_twice() {
             city.step(to, Input::Message { from, octets });
         }
         let leader = city.leader().unwrap();
-        let mut store = city.kill(leader);
+        let store = city::without_leaves(&city.kill(leader));
         city.tick(60);
-        store.crash(usize::try_from(3 + round).unwrap());
         let member = city::MEMBERS[usize::try_from(leader - 1).unwrap()];
         city.nodes.insert(leader, open(member, 3, store));
         city.tick(60);
@@ -123,7 +122,7 @@ fn without_a_quorum_nothing_is_answered_and_afterwards_everything_is() {
 
 #[test]
 fn a_new_node_catches_up_from_nothing_and_a_changed_leaf_is_not_opened() {
-    let mut city = Network::new(3, |_| Memory::default());
+    let mut city = Network::new(3, |_| city::scratch(3));
     city.cut = [4].into();
     city.tick(40);
     let entries = founding().into_iter().chain((0..30).map(|n| delivered(&format!("trade {n}"))));
@@ -135,8 +134,8 @@ fn a_new_node_catches_up_from_nothing_and_a_changed_leaf_is_not_opened() {
     check_same(&mut city, 36);
 
     let store = city.kill(4);
-    let mut damaged = Memory::default();
-    for index in 0..store.leaves() {
+    let mut damaged = city::scratch(3);
+    for index in 0..store.size() {
         let (raft_index, mut octets) = store.leaf(index).unwrap();
         if index == 9 {
             let at = octets.windows(9).position(|window| window == b"delivered").unwrap();
@@ -179,8 +178,8 @@ fn frames_of_a_broken_peer_change_nothing() {
 #[test]
 fn a_failed_write_stops_the_node() {
     let mut city = city();
-    let mut store = city.kill(2);
-    store.fail();
+    let store = city.kill(2);
+    store.medium().fail();
     city.nodes.insert(2, open("health", 3, store));
     city.step(city.leader().unwrap_or(1), Input::Propose { ticket: 100, entry: delivered("trade") });
     let mut outputs = Vec::new();
@@ -207,9 +206,8 @@ fn a_city_that_lost_power_goes_on_where_it_was() {
         city.commit(1 + n % 4, 100 + n, delivered(&format!("trade {n}")));
     }
     let roots = city.roots();
-    for (number, leaves) in [(1, 26), (2, 0), (3, 9), (4, 1)] {
-        let mut store = city.kill(number);
-        store.crash(leaves);
+    for number in [1, 2, 3, 4] {
+        let store = city::without_leaves(&city.kill(number));
         city.nodes.insert(number, open(city::MEMBERS[usize::try_from(number - 1).unwrap()], 3, store));
     }
     city.queue.clear();

@@ -1,6 +1,7 @@
 //! The store as Raft reads it.
 
 use crate::body::{Member, Suffrage};
+use crate::medium::Medium;
 use crate::segment::StoreError;
 use crate::store::Store;
 use raft::eraftpb::{ConfState, Entry as RaftEntry, Snapshot};
@@ -9,23 +10,23 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// The store as Raft reads it.
-pub(super) struct Disk<S> {
-    pub(super) store: S,
+pub(super) struct Disk<M> {
+    pub(super) store: Store<M>,
     members: ConfState,
     applied: u64,
     /// A read that failed: Raft would end the process over it, the node reports it at the end of the step.
     pub(super) failure: RefCell<Option<StoreError>>,
 }
 
-impl<S: Store> Disk<S> {
-    pub(super) fn new(store: S, members: &BTreeMap<u64, Member>, applied: u64) -> Self {
+impl<M: Medium> Disk<M> {
+    pub(super) fn new(store: Store<M>, members: &BTreeMap<u64, Member>, applied: u64) -> Self {
         let of = |suffrage| members.values().filter(move |member| member.suffrage == suffrage).map(|member| member.node).collect();
         let members = ConfState { voters: of(Suffrage::Voter), learners: of(Suffrage::Learner), ..ConfState::default() };
         Self { store, members, applied, failure: RefCell::new(None) }
     }
 }
 
-impl<S: Store> raft::Storage for Disk<S> {
+impl<M: Medium> raft::Storage for Disk<M> {
     fn initial_state(&self) -> raft::Result<RaftState> {
         let saved = self.store.hard_state();
         let mut state = raft::eraftpb::HardState { term: saved.term, vote: saved.vote, ..raft::eraftpb::HardState::default() };

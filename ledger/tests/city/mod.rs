@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part of the city")]
 
 use ledger::keys::SecretKey;
+use ledger::medium::{Medium, Scratch};
 use ledger::node::{Answer, Config, Input, Node, Output};
 use ledger::record::{Entry, PartySignature};
 use ledger::store::Store;
@@ -168,9 +169,23 @@ pub fn delivered(name: &str) -> Entry {
     signed(&trade(name, "transport", "transport/vehicle", "delivered", Some("grant")), &["transport", "civil"])
 }
 
+/// A store in memory.
+pub fn scratch(voters: usize) -> Store<Scratch> {
+    Store::open(Scratch::default(), &Hash::of(genesis(voters).body())).unwrap()
+}
+
+/// What a power loss may leave of a store: its log, and no leaf.
+pub fn without_leaves(store: &Store<Scratch>) -> Store<Scratch> {
+    let medium = store.medium().fork();
+    for name in medium.list().unwrap().iter().filter(|name| name.starts_with("seg_")) {
+        medium.remove(name).unwrap();
+    }
+    Store::open(medium, &Hash::of(genesis(3).body())).unwrap()
+}
+
 /// Nodes and the frames between them, in one queue: the same calls give the same run.
-pub struct Network<S: Store> {
-    pub nodes: BTreeMap<u64, Node<S>>,
+pub struct Network<M: Medium> {
+    pub nodes: BTreeMap<u64, Node<M>>,
     pub queue: VecDeque<(u64, u64, Vec<u8>)>,
     pub answers: BTreeMap<u64, Answer>,
     pub forks: Vec<Fork>,
@@ -182,8 +197,8 @@ pub struct Network<S: Store> {
     pub ahead_ms: BTreeMap<u64, u64>,
 }
 
-impl<S: Store> Network<S> {
-    pub fn new(voters: usize, mut store: impl FnMut(u64) -> S) -> Self {
+impl<M: Medium> Network<M> {
+    pub fn new(voters: usize, mut store: impl FnMut(u64) -> Store<M>) -> Self {
         let nodes = (1..).zip(MEMBERS).map(|(number, member)| (number, open(member, voters, store(number)))).collect();
         let (queue, answers) = (VecDeque::new(), BTreeMap::new());
         let (reads, clocks) = (BTreeMap::new(), Vec::new());
@@ -245,7 +260,7 @@ impl<S: Store> Network<S> {
         panic!("no answer to {ticket}")
     }
 
-    pub fn kill(&mut self, number: u64) -> S {
+    pub fn kill(&mut self, number: u64) -> Store<M> {
         self.nodes.remove(&number).unwrap().into_store()
     }
 
@@ -254,6 +269,6 @@ impl<S: Store> Network<S> {
     }
 }
 
-pub fn open<S: Store>(member: &str, voters: usize, store: S) -> Node<S> {
+pub fn open<M: Medium>(member: &str, voters: usize, store: Store<M>) -> Node<M> {
     Node::open(Config::new(member, genesis(voters), node_key(member)), store).unwrap()
 }

@@ -1,0 +1,296 @@
+//! Where a store keeps its files: the only place in the ledger that touches a file system.
+
+use crate::segment::{StoreError, io_error};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One flat directory of named files. Clones share it: jobs use it from other threads.
+pub trait Medium: Clone + Send + 'static {
+    /// The names of all files, sorted.
+    ///
+    /// # Errors
+    /// The medium failed.
+    fn list(&self) -> Result<Vec<String>, StoreError>;
+    /// A file's length in octets.
+    ///
+    /// # Errors
+    /// There is no such file, or the medium failed.
+    fn length(&self, name: &str) -> Result<u64, StoreError>;
+    /// Fills `octets` from `offset` on.
+    ///
+    /// # Errors
+    /// The file is shorter, not there, or the medium failed.
+    fn read(&self, name: &str, offset: u64, octets: &mut [u8]) -> Result<(), StoreError>;
+    /// Makes an empty file. Its name is durable after [`Medium::sync_names`].
+    ///
+    /// # Errors
+    /// The file is there already, or the medium failed.
+    fn create(&self, name: &str) -> Result<(), StoreError>;
+    /// Writes at `offset`; the file grows as needed. Durable after [`Medium::sync`].
+    ///
+    /// # Errors
+    /// The medium failed; how much was written is unknown.
+    fn write(&self, name: &str, offset: u64, octets: &[u8]) -> Result<(), StoreError>;
+    /// Cuts a file off at `length`.
+    ///
+    /// # Errors
+    /// The medium failed.
+    fn truncate(&self, name: &str, length: u64) -> Result<(), StoreError>;
+    /// Returns when the file's octets and length are on the medium (`fdatasync`). Never tried again after an error: the kernel may have
+    /// dropped what it could not write.
+    ///
+    /// # Errors
+    /// The medium failed.
+    fn sync(&self, name: &str) -> Result<(), StoreError>;
+    /// Gives a file another name, replacing what had it; durable after [`Medium::sync_names`].
+    ///
+    /// # Errors
+    /// The medium failed.
+    fn rename(&self, from: &str, to: &str) -> Result<(), StoreError>;
+    /// Removes a file; durable after [`Medium::sync_names`].
+    ///
+    /// # Errors
+    /// The medium failed.
+    fn remove(&self, name: &str) -> Result<(), StoreError>;
+    /// Returns when the names of all files are on the medium (`fsync` of the directory).
+    ///
+    /// # Errors
+    /// The medium failed.
+    fn sync_names(&self) -> Result<(), StoreError>;
+
+    /// What messages call a file.
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(name)
+    }
+
+    /// A whole file.
+    ///
+    /// # Errors
+    /// As [`Medium::read`].
+    fn read_all(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        let length = usize::try_from(self.length(name)?).unwrap_or(usize::MAX);
+        let mut octets = vec![0; length];
+        self.read(name, 0, &mut octets)?;
+        Ok(octets)
+    }
+}
+
+/// A directory of the operating system. One process has it: an advisory lock on the file `lock`.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    dir: PathBuf,
+    open: Arc<Mutex<BTreeMap<String, Arc<File>>>>,
+    _lock: Arc<File>,
+}
+
+impl Directory {
+    /// Opens or makes the directory and locks it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or the operating system refused.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(dir).map_err(|error| io_error("create", dir, error))?;
+        let path = dir.join("lock");
+        let lock = File::create(&path).map_err(|error| io_error("create", &path, error))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::Locked(dir.to_owned()),
+            TryLockError::Error(error) => io_error("lock", &path, error),
+        })?;
+        let directory = Self { dir: dir.to_owned(), open: Arc::default(), _lock: Arc::new(lock) };
+        directory.sync_names()?;
+        Ok(directory)
+    }
+
+    fn handles(&self) -> MutexGuard<'_, BTreeMap<String, Arc<File>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn file(&self, name: &str) -> Result<Arc<File>, StoreError> {
+        if let Some(file) = self.handles().get(name) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.dir.join(name);
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| io_error("open", &path, error))?;
+        let file = Arc::new(file);
+        self.handles().insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn with<T>(&self, what: &'static str, name: &str, work: impl FnOnce(&File) -> io::Result<T>) -> Result<T, StoreError> {
+        work(self.file(name)?.as_ref()).map_err(|error| io_error(what, &self.dir.join(name), error))
+    }
+}
+
+impl Medium for Directory {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn list(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |error| io_error("list", &self.dir, error);
+        let mut names = Vec::new();
+        for item in std::fs::read_dir(&self.dir).map_err(failed)? {
+            let item = item.map_err(failed)?;
+            if item.file_type().map_err(failed)?.is_file() {
+                names.extend(item.file_name().to_str().filter(|name| *name != "lock").map(str::to_owned));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn length(&self, name: &str) -> Result<u64, StoreError> {
+        self.with("look at", name, |file| file.metadata().map(|metadata| metadata.len()))
+    }
+
+    fn read(&self, name: &str, offset: u64, octets: &mut [u8]) -> Result<(), StoreError> {
+        self.with("read", name, |file| file.read_exact_at(octets, offset))
+    }
+
+    fn create(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.dir.join(name);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(|error| io_error("create", &path, error))?;
+        self.handles().insert(name.to_owned(), Arc::new(file));
+        Ok(())
+    }
+
+    fn write(&self, name: &str, offset: u64, octets: &[u8]) -> Result<(), StoreError> {
+        self.with("write", name, |file| file.write_all_at(octets, offset))
+    }
+
+    fn truncate(&self, name: &str, length: u64) -> Result<(), StoreError> {
+        self.with("truncate", name, |file| file.set_len(length))
+    }
+
+    fn sync(&self, name: &str) -> Result<(), StoreError> {
+        self.with("sync", name, File::sync_data)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let (old, new) = (self.dir.join(from), self.dir.join(to));
+        let mut handles = self.handles();
+        std::fs::rename(&old, &new).map_err(|error| io_error("rename", &old, error))?;
+        handles.remove(to);
+        if let Some(file) = handles.remove(from) {
+            handles.insert(to.to_owned(), file);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.dir.join(name);
+        self.handles().remove(name);
+        std::fs::remove_file(&path).map_err(|error| io_error("remove", &path, error))
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
+        let opened = File::open(&self.dir).map_err(|error| io_error("open", &self.dir, error))?;
+        opened.sync_all().map_err(|error| io_error("sync", &self.dir, error))
+    }
+}
+
+/// Memory that behaves as a directory does when nothing fails, until [`Scratch::fail`].
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    failing: Arc<AtomicBool>,
+}
+
+impl Scratch {
+    /// A copy that shares nothing with this one.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { files: Arc::new(Mutex::new(self.files().clone())), failing: Arc::default() }
+    }
+
+    /// From now on every write fails.
+    pub fn fail(&self) {
+        self.failing.store(true, Ordering::Relaxed);
+    }
+
+    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, what: &'static str, name: &str, work: impl FnOnce(&mut Vec<u8>) -> Option<T>) -> Result<T, StoreError> {
+        let mut files = self.files();
+        let done = files.get_mut(name).and_then(work);
+        done.ok_or_else(|| io_error(what, Path::new(name), io::ErrorKind::UnexpectedEof.into()))
+    }
+}
+
+impl Medium for Scratch {
+    fn list(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.files().keys().cloned().collect())
+    }
+
+    fn length(&self, name: &str) -> Result<u64, StoreError> {
+        self.with("look at", name, |file| Some(file.len() as u64))
+    }
+
+    fn read(&self, name: &str, offset: u64, octets: &mut [u8]) -> Result<(), StoreError> {
+        self.with("read", name, |file| {
+            let from = usize::try_from(offset).ok()?;
+            octets.copy_from_slice(file.get(from..from.checked_add(octets.len())?)?);
+            Some(())
+        })
+    }
+
+    fn create(&self, name: &str) -> Result<(), StoreError> {
+        let mut files = self.files();
+        if files.contains_key(name) {
+            return Err(io_error("create", Path::new(name), io::ErrorKind::AlreadyExists.into()));
+        }
+        files.insert(name.to_owned(), Vec::new());
+        Ok(())
+    }
+
+    fn write(&self, name: &str, offset: u64, octets: &[u8]) -> Result<(), StoreError> {
+        let failing = self.failing.load(Ordering::Relaxed);
+        self.with("write", name, |file| {
+            if failing {
+                return None;
+            }
+            let from = usize::try_from(offset).ok()?;
+            let end = from.checked_add(octets.len())?;
+            if file.len() < end {
+                file.resize(end, 0);
+            }
+            file.get_mut(from..end)?.copy_from_slice(octets);
+            Some(())
+        })
+    }
+
+    fn truncate(&self, name: &str, length: u64) -> Result<(), StoreError> {
+        self.with("truncate", name, |file| {
+            file.truncate(usize::try_from(length).ok()?);
+            Some(())
+        })
+    }
+
+    fn sync(&self, _name: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let mut files = self.files();
+        let file = files.remove(from).ok_or_else(|| io_error("rename", Path::new(from), io::ErrorKind::NotFound.into()))?;
+        files.insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.files().remove(name);
+        Ok(())
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
