@@ -1,15 +1,19 @@
 //! What nodes send each other, and what of it is looked at before Raft or protobuf see it.
 
 use crate::checkpoint::Cosignature;
+use crate::node::is_sound;
 use crate::record::{ENTRY_BYTES_MAX, Entry};
 use crate::tree::Hash;
 use protobuf::Message as _;
-use raft::eraftpb::{Entry as RaftEntry, EntryType, Message, MessageType};
+use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
 
 /// Octets of one frame between nodes; the transport refuses longer ones before reading them.
 pub const FRAME_BYTES_MAX: usize = 4 << 20;
 /// Terms and indexes beyond this are no work of ours, and adding to one cannot overflow.
 const NUMBER_MAX: u64 = 1 << 48;
+/// The entries of a message, and the changes of a change of members, by their protobuf numbers.
+const ENTRIES: u64 = 7;
+const CHANGES: u64 = 2;
 /// Octets of the name that a read goes by.
 const CONTEXT_BYTES_MAX: usize = 64;
 
@@ -51,7 +55,7 @@ impl Frame {
         }
         match tag {
             1 => {
-                let message = without_groups(rest, true).then(|| Message::parse_from_bytes(rest).ok())??;
+                let message = without_groups(rest, Some(ENTRIES)).then(|| Message::parse_from_bytes(rest).ok())??;
                 sound(&message).then(|| Self::Raft(Box::new(message)))
             }
             2 => Entry::decode(rest).ok().map(Self::Forward),
@@ -98,13 +102,22 @@ fn sound(message: &Message) -> bool {
 }
 
 fn sound_entry(entry: &RaftEntry) -> bool {
-    entry.get_entry_type() == EntryType::EntryNormal
+    match entry.get_entry_type() {
+        EntryType::EntryNormal => true,
+        EntryType::EntryConfChangeV2 => change_of_members(&entry.data).is_some(),
+        EntryType::EntryConfChange => false,
+    }
 }
 
-/// Walks protobuf's wire format and refuses groups, in a message and in its entries: protobuf 2.28 skips unknown groups by
-/// recursion without a bound (RUSTSEC-2024-0437), and nothing of ours has any.
-fn without_groups(mut octets: &[u8], message: bool) -> bool {
-    const ENTRIES: u64 = 7;
+/// Reads a change of Raft's members; `None` for what Raft or protobuf must not see.
+pub(crate) fn change_of_members(octets: &[u8]) -> Option<ConfChangeV2> {
+    let change = without_groups(octets, Some(CHANGES)).then(|| ConfChangeV2::parse_from_bytes(octets).ok())??;
+    is_sound(&change).then_some(change)
+}
+
+/// Walks protobuf's wire format and refuses groups, in a message and in the parts of it with the number `parts`: protobuf 2.28
+/// skips unknown groups by recursion without a bound (RUSTSEC-2024-0437), and nothing of ours has any.
+fn without_groups(mut octets: &[u8], parts: Option<u64>) -> bool {
     while !octets.is_empty() {
         let Some((key, rest)) = varint(octets) else { return false };
         let skipped = match key & 7 {
@@ -113,9 +126,9 @@ fn without_groups(mut octets: &[u8], message: bool) -> bool {
             5 => rest.get(4..),
             2 => {
                 let Some((length, rest)) = varint(rest) else { return false };
-                let parts = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
-                let Some((inner, rest)) = parts else { return false };
-                if message && key >> 3 == ENTRIES && !without_groups(inner, false) {
+                let split = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
+                let Some((inner, rest)) = split else { return false };
+                if parts == Some(key >> 3) && !without_groups(inner, None) {
                     return false;
                 }
                 Some(rest)
@@ -142,6 +155,7 @@ fn varint(octets: &[u8]) -> Option<(u64, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition};
 
     fn append() -> Message {
         let mut message = Message { term: 3, index: 4, from: 1, to: 2, ..Message::default() };
@@ -192,6 +206,18 @@ mod tests {
         check(&|message| message.index = 3);
         check(&|message| message.mut_entries()[0].set_entry_type(EntryType::EntryConfChange));
         check(&|message| message.mut_entries()[0].term = 4);
+        check(&|message| message.mut_entries()[0].set_entry_type(EntryType::EntryConfChangeV2));
+        let joint = |nodes: &[u64]| {
+            let single = |node_id: &u64| ConfChangeSingle { node_id: *node_id, ..ConfChangeSingle::default() };
+            let mut change = ConfChangeV2 { changes: nodes.iter().map(single).collect(), ..ConfChangeV2::default() };
+            change.set_transition(ConfChangeTransition::Explicit);
+            change.write_to_bytes().unwrap()
+        };
+        assert!(change_of_members(&joint(&[4, 5])).is_some());
+        assert!(change_of_members(&[]).is_some(), "the end of a joint time");
+        for wrong in [joint(&[4, 4]), joint(&[0]), joint(&(1..80).collect::<Vec<_>>()), b"\x0b".to_vec(), b"\x12\x01\x0b".to_vec()] {
+            assert_eq!(change_of_members(&wrong), None);
+        }
         let good = append().write_to_bytes().unwrap();
         let nested = [1, 0xa3, 0x06].iter().copied().chain(std::iter::repeat_n(0xa3, 100_000)).collect::<Vec<u8>>();
         assert_eq!(Frame::decode(&nested), None);

@@ -1,15 +1,17 @@
 //! One replica: the whole Ready loop of Raft in this one file, numbered as raft's documentation numbers it.
 
 mod disk;
+mod membership;
 mod ports;
 mod prepared;
 mod reads;
 
+pub(crate) use membership::is_sound;
 pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Status, Transaction};
 
 use crate::body::{Member, Request};
 use crate::checkpoint::{Checkpoint, Policy};
-use crate::frame::Frame;
+use crate::frame::{Frame, change_of_members};
 use crate::medium::Medium;
 use crate::proof::Receipt;
 use crate::record::{Entry, Leaf, Stamped, Verdict};
@@ -18,9 +20,10 @@ use crate::state::{Applied, Checked, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
 use crate::witness::{Effect, Witness};
-use disk::Disk;
+use disk::{Disk, log_entry};
+use membership::{Next, Wanted};
 use prepared::Prepared;
-use raft::eraftpb::{Entry as RaftEntry, Message, MessageType};
+use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
 use raft::{RawNode, StateRole};
 use reads::Reads;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,6 +38,14 @@ struct Pending {
     since: Timestamp,
 }
 
+/// A committed entry of the log, read.
+enum Committed {
+    Record { raft_index: u64, stamp: Timestamp, checked: Option<Box<Checked>> },
+    Members(Option<ConfChangeV2>),
+}
+
+/// A node that is at most so many entries behind has caught up.
+const CAUGHT_UP: u64 = 1024;
 /// Client ids of refused proposals that are remembered.
 const INVALID_MAX: usize = 4096;
 
@@ -125,7 +136,7 @@ impl<M: Medium> Node<M> {
             max_committed_size_per_ready: 8 << 20,
             ..raft::Config::default()
         };
-        let disk = Disk::new(store, &members, applied);
+        let disk = Disk::new(store, Wanted::of(&state.genesis().members).founding(), applied);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
         let mut node = Self {
@@ -329,27 +340,66 @@ impl<M: Medium> Node<M> {
     /// Applies committed entries in order. Those that this node admitted itself were read and checked then; the signatures
     /// of the others are verified as one batch.
     fn apply(&mut self, entries: &[RaftEntry], now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
-        let mut known = Vec::new();
+        let mut committed = Vec::new();
         let mut unread = Vec::new();
-        for entry in entries.iter().filter(|entry| !entry.data.is_empty()) {
+        for entry in entries.iter().filter(|entry| entry.get_entry_type() == EntryType::EntryConfChangeV2 || !entry.data.is_empty()) {
+            if entry.get_entry_type() == EntryType::EntryConfChangeV2 {
+                committed.push(Committed::Members(change_of_members(&entry.data)));
+                continue;
+            }
             let checked = entry.data.split_at_checked(8).and_then(|(_, octets)| self.prepared.take(octets));
             let Ok(stamped) = Stamped::decode(&entry.data) else { continue };
             if checked.is_none() {
                 let Ok(request) = Request::read(stamped.entry) else { continue };
                 unread.push(request);
             }
-            known.push((entry.index, stamped.time, checked));
+            committed.push(Committed::Record { raft_index: entry.index, stamp: stamped.time, checked: checked.map(Box::new) });
         }
         let mut read = self.state.check(unread).into_iter();
-        for (raft_index, stamp, checked) in known {
-            let Some(checked) = checked.or_else(|| read.next().and_then(Result::ok)) else { continue };
-            self.look_at_clock(stamp, checked.request().id(), now, outputs);
-            if let Ok(applied) = self.state.apply(&checked, stamp) {
-                self.keep(raft_index, &applied)?;
+        for entry in committed {
+            match entry {
+                Committed::Members(change) => self.follow(change.as_ref()),
+                Committed::Record { raft_index, stamp, checked } => {
+                    let Some(checked) = checked.or_else(|| read.next().and_then(Result::ok).map(Box::new)) else { continue };
+                    self.look_at_clock(stamp, checked.request().id(), now, outputs);
+                    if let Ok(applied) = self.state.apply(&checked, stamp) {
+                        self.keep(raft_index, &applied)?;
+                    }
+                    self.answer(checked.request().id(), outputs);
+                }
             }
-            self.answer(checked.request().id(), outputs);
         }
         Ok(())
+    }
+
+    /// Changes Raft's members, if the ledger wants it at this place of the log: every node decides the same here. What does
+    /// not fit the members of now is an error of Raft's that changes nothing.
+    fn follow(&mut self, change: Option<&ConfChangeV2>) {
+        let Some(change) = change.filter(|change| self.wanted().permits(change)) else { return };
+        if let Ok(members) = self.raft.apply_conf_change(change) {
+            self.raft.mut_store().members = members;
+        }
+    }
+
+    /// Raft's members as the ledger wants them.
+    fn wanted(&self) -> Wanted {
+        Wanted::of(&self.state.genesis().members)
+    }
+
+    /// As leader: the next step from Raft's members to those that the ledger wants, one at a time.
+    fn lead_members(&mut self, outputs: &mut dyn Outbox) {
+        let raft = &self.raft.raft;
+        if raft.state != StateRole::Leader || raft.has_pending_conf() || raft.lead_transferee.is_some() {
+            return;
+        }
+        let last = raft.raft_log.last_index();
+        let caught_up = |node| raft.prs().get(node).is_some_and(|progress| progress.recent_active && progress.matched + CAUGHT_UP >= last);
+        match self.wanted().next(&self.raft.store().members, self.me.node, caught_up) {
+            Next::Nothing => {}
+            // It is dropped while the log is full: the next tick tries again.
+            Next::Change(change) => drop(self.raft.propose_conf_change(Vec::new(), change)),
+            Next::Transfer(to) => self.transfer(to, outputs),
+        }
     }
 
     fn keep(&mut self, raft_index: u64, applied: &Applied) -> Result<(), StoreError> {
@@ -544,6 +594,7 @@ impl<M: Medium> Node<M> {
         if let Some((note, _)) = self.note.take_if(|(_, since)| *since + patience <= self.ticks) {
             self.raft.mut_store().store.save(Batch { note: Some(&note), ..Batch::default() })?;
         }
+        self.lead_members(outputs);
         self.reads.late(self.ticks.saturating_sub(patience));
         let late: Vec<u64> =
             self.pending.iter().filter(|(_, pending)| pending.sent_at + patience <= self.ticks).map(|(ticket, _)| *ticket).collect();
@@ -633,8 +684,4 @@ fn replay(state: &mut State, octets: &[u8]) -> Result<Hash, StoreError> {
     let request = Request::read(leaf.entry).map_err(|verdict| broken(verdict.to_string()))?;
     let applied = state.apply(&Checked::replayed(request), leaf.time);
     applied.map(|applied| applied.hash).map_err(|verdict| StoreError::Diverged(format!("a leaf in the store: {verdict}")))
-}
-
-fn log_entry(mut entry: RaftEntry) -> LogEntry {
-    LogEntry { index: entry.index, term: entry.term, data: entry.take_data().to_vec() }
 }

@@ -1,29 +1,49 @@
 //! The store as Raft reads it.
 
-use crate::body::{Member, Suffrage};
 use crate::medium::Medium;
 use crate::segment::StoreError;
-use crate::store::Store;
-use raft::eraftpb::{ConfState, Entry as RaftEntry, Snapshot};
+use crate::store::{LogEntry, Store};
+use raft::eraftpb::{ConfState, Entry as RaftEntry, EntryType, Snapshot};
 use raft::{GetEntriesContext, RaftState, StorageError};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+
+/// Begins the data of a log entry that changes the members. A record begins with a time, whose first octet is 0 for the next
+/// two million years.
+const MEMBERS: u8 = 0xc2;
 
 /// The store as Raft reads it.
 pub(super) struct Disk<M> {
     pub(super) store: Store<M>,
-    members: ConfState,
+    /// Raft's members by what is applied.
+    pub(super) members: ConfState,
     applied: u64,
     /// A read that failed: Raft would end the process over it, the node reports it at the end of the step.
     pub(super) failure: RefCell<Option<StoreError>>,
 }
 
 impl<M: Medium> Disk<M> {
-    pub(super) fn new(store: Store<M>, members: &BTreeMap<u64, Member>, applied: u64) -> Self {
-        let of = |suffrage| members.values().filter(move |member| member.suffrage == suffrage).map(|member| member.node).collect();
-        let members = ConfState { voters: of(Suffrage::Voter), learners: of(Suffrage::Learner), ..ConfState::default() };
+    pub(super) fn new(store: Store<M>, members: ConfState, applied: u64) -> Self {
         Self { store, members, applied, failure: RefCell::new(None) }
     }
+}
+
+/// An entry as the store keeps it.
+pub(super) fn log_entry(mut entry: RaftEntry) -> LogEntry {
+    let data = entry.take_data().to_vec();
+    let changes = entry.get_entry_type() == EntryType::EntryConfChangeV2;
+    LogEntry { index: entry.index, term: entry.term, data: if changes { [[MEMBERS].as_slice(), &data].concat() } else { data } }
+}
+
+fn raft_entry(entry: LogEntry) -> RaftEntry {
+    let LogEntry { index, term, data } = entry;
+    let mut read = RaftEntry { index, term, ..RaftEntry::default() };
+    if let Some(change) = data.strip_prefix(&[MEMBERS]) {
+        read.set_entry_type(EntryType::EntryConfChangeV2);
+        read.data = change.to_vec().into();
+    } else {
+        read.data = data.into();
+    }
+    read
 }
 
 impl<M: Medium> raft::Storage for Disk<M> {
@@ -44,7 +64,7 @@ impl<M: Medium> raft::Storage for Disk<M> {
                     if size > limit && !entries.is_empty() {
                         break;
                     }
-                    entries.push(RaftEntry { index, term: entry.term, data: entry.data.into(), ..RaftEntry::default() });
+                    entries.push(raft_entry(entry));
                 }
                 Err(error) => {
                     *self.failure.borrow_mut() = Some(error);
