@@ -19,7 +19,7 @@ use crate::segment::StoreError;
 use crate::state::{Applied, Checked, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
-use crate::witness::{Effect, Witness};
+use crate::witness::{Effect, Fork, Witness};
 use disk::{Disk, log_entry};
 use membership::{Next, Wanted};
 use prepared::Prepared;
@@ -75,6 +75,8 @@ pub struct Node<M: Medium> {
     invalid: VecDeque<(String, Verdict)>,
     /// The tick at which the leader's clock was last reported.
     clock_reported: Option<u64>,
+    /// What the witness wants done at the end of the step.
+    effects: Vec<Effect>,
 }
 
 impl<M: Medium> std::fmt::Debug for Node<M> {
@@ -122,20 +124,7 @@ impl<M: Medium> Node<M> {
         if effects.iter().any(|effect| matches!(effect, Effect::Fork(_))) {
             return Err(StoreError::Diverged("the leaves contradict the checkpoint that was published of them".to_owned()));
         }
-        let settings = raft::Config {
-            id: me.node,
-            election_tick: config.election_ticks,
-            heartbeat_tick: config.heartbeat_ticks,
-            applied,
-            max_size_per_msg: 1 << 20,
-            max_inflight_msgs: 256,
-            max_uncommitted_size: 64 << 20,
-            check_quorum: true,
-            pre_vote: true,
-            batch_append: true,
-            max_committed_size_per_ready: 8 << 20,
-            ..raft::Config::default()
-        };
+        let settings = settings(me.node, config.election_ticks, config.heartbeat_ticks, applied);
         let disk = Disk::new(store, Wanted::of(&state.genesis().members).founding(), applied);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
@@ -159,6 +148,7 @@ impl<M: Medium> Node<M> {
             reads: Reads::default(),
             invalid: VecDeque::new(),
             clock_reported: None,
+            effects: Vec::new(),
         };
         node.pace();
         Ok(node)
@@ -290,12 +280,11 @@ impl<M: Medium> Node<M> {
             self.ready(now, outputs)?;
             self.pace();
         }
-        let mut effects = Vec::new();
         if self.raft.raft.state == StateRole::Leader {
-            self.witness.ask(&self.tree, now, &mut effects);
+            self.witness.ask(&self.tree, now, &mut self.effects);
         }
-        self.witness.caught_up(&self.tree, now, &mut effects);
-        self.perform(effects, outputs);
+        self.witness.caught_up(&self.tree, now, &mut self.effects);
+        self.perform(outputs)?;
         self.raft.store().failure.take().map_or(Ok(()), Err)
     }
 
@@ -515,15 +504,14 @@ impl<M: Medium> Node<M> {
     fn receive(&mut self, from: u64, octets: &[u8], now: Timestamp, arrived: &mut Vec<(Option<u64>, Entry)>, outputs: &mut dyn Outbox) {
         let Some(member) = self.members.get(&from).filter(|member| member.node != self.me.node) else { return };
         let name = member.id.clone();
-        let mut effects = Vec::new();
         match Frame::decode(octets) {
             // An error of step is a message that Raft has no use for: an old one, or of a peer it does not count.
             Some(Frame::Raft(message)) if self.fits(from, &message) => drop(self.raft.step(*message)),
             Some(Frame::Forward(entry)) if self.raft.raft.state == StateRole::Leader => arrived.push((None, entry)),
             Some(Frame::Head { size, root, cosignature }) => {
-                self.witness.head(&self.tree, &name, (size, root, cosignature), now, &mut effects);
+                self.witness.head(&self.tree, &name, (size, root, cosignature), now, &mut self.effects);
             }
-            Some(Frame::Note(text)) => self.witness.adopt(&self.tree, &text, now, &mut effects),
+            Some(Frame::Note(text)) => self.witness.adopt(&self.tree, &text, now, &mut self.effects),
             Some(Frame::Ask) => {
                 if let Some((_, note)) = self.witness.published() {
                     outputs.put(Output::Send { to: from, octets: Frame::Note(note.to_owned()).encode() });
@@ -532,7 +520,6 @@ impl<M: Medium> Node<M> {
             Some(Frame::Transfer(to)) if self.raft.raft.state == StateRole::Leader => self.transfer(to, outputs),
             _ => {}
         }
-        self.perform(effects, outputs);
     }
 
     /// Hands the lead over, or the wish for it to the leader.
@@ -603,12 +590,10 @@ impl<M: Medium> Node<M> {
             self.covered_at = self.ticks;
         } else if self.covered_at + patience <= self.ticks {
             self.covered_at = self.ticks;
-            let mut effects = Vec::new();
             if self.raft.raft.state == StateRole::Leader {
-                self.witness.sign(&self.tree, self.tree.size(), true, now, &mut effects);
+                self.witness.sign(&self.tree, self.tree.size(), true, now, &mut self.effects);
             }
-            effects.push(Effect::Broadcast(Frame::Ask));
-            self.perform(effects, outputs);
+            self.effects.push(Effect::Broadcast(Frame::Ask));
         }
         Ok(())
     }
@@ -633,14 +618,12 @@ impl<M: Medium> Node<M> {
         let all: Vec<u64> = self.pending.keys().copied().collect();
         self.propose_again(&all, now, outputs);
         if self.raft.raft.state == StateRole::Leader {
-            let mut effects = Vec::new();
-            self.witness.sign(&self.tree, self.tree.size(), false, now, &mut effects);
-            self.perform(effects, outputs);
+            self.witness.sign(&self.tree, self.tree.size(), false, now, &mut self.effects);
         }
     }
 
-    fn perform(&mut self, effects: Vec<Effect>, outputs: &mut dyn Outbox) {
-        for effect in effects {
+    fn perform(&mut self, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
+        for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Broadcast(frame) => {
                     let octets = frame.encode();
@@ -653,9 +636,31 @@ impl<M: Medium> Node<M> {
                     self.note = Some((note.clone(), self.ticks));
                     outputs.put(Output::Checkpoint { size: self.witness.covered(), note });
                 }
-                Effect::Fork(evidence) => outputs.put(Output::Fork { evidence }),
+                Effect::Fork(evidence) => {
+                    self.put_down(&evidence)?;
+                    outputs.put(Output::Fork { evidence });
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Keeps the evidence of a lie beside the log: `fork_<size>_<first digits of their root>`, written once.
+    fn put_down(&self, evidence: &Fork) -> Result<(), StoreError> {
+        let medium = self.raft.store().store.medium();
+        let (name, text) = (evidence.name(), evidence.text());
+        if medium.list()?.contains(&name) {
+            return Ok(());
+        }
+        let partial = format!("{name}.new");
+        if medium.list()?.contains(&partial) {
+            medium.remove(&partial)?;
+        }
+        medium.create(&partial)?;
+        medium.write(&partial, 0, text.as_bytes())?;
+        medium.sync(&partial)?;
+        medium.rename(&partial, &name)?;
+        medium.sync_names()
     }
 
     fn send(&self, messages: Vec<Message>, outputs: &mut dyn Outbox) {
@@ -669,6 +674,23 @@ impl<M: Medium> Node<M> {
         let seed = Hash::of(&[self.me.node.to_be_bytes(), self.raft.raft.term.to_be_bytes()].concat());
         let spread = usize::from(u16::from_be_bytes([seed.0[0], seed.0[1]])) % self.election_ticks;
         self.raft.raft.set_randomized_election_timeout(self.election_ticks + spread);
+    }
+}
+
+fn settings(node: u64, election_tick: usize, heartbeat_tick: usize, applied: u64) -> raft::Config {
+    raft::Config {
+        id: node,
+        election_tick,
+        heartbeat_tick,
+        applied,
+        max_size_per_msg: 1 << 20,
+        max_inflight_msgs: 256,
+        max_uncommitted_size: 64 << 20,
+        check_quorum: true,
+        pre_vote: true,
+        batch_append: true,
+        max_committed_size_per_ready: 8 << 20,
+        ..raft::Config::default()
     }
 }
 

@@ -82,6 +82,13 @@ impl Fork {
         format!("{}\n{}", self.ours, self.theirs)
     }
 
+    /// The name of its file: the size, and which root was shown.
+    pub(crate) fn name(&self) -> String {
+        let shown = Note::parse(&self.theirs).map(|note| note.checkpoint);
+        let (size, root) = shown.map_or((0, Hash::of(self.theirs.as_bytes())), |shown| (shown.size, shown.root));
+        format!("fork_{size:020}_{}", root.to_string().get(..16).unwrap_or_default())
+    }
+
     /// Reads an evidence file.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ mod city;
 
 use city::{Network, delivered, founding, open, signed, trade};
 use ledger::checkpoint::{Checkpoint, Cosignature};
-use ledger::medium::Scratch;
+use ledger::medium::{Medium, Scratch};
 use ledger::node::{Answer, Input, Transaction};
 use ledger::record::{Outcome, Refusal, Verdict};
 use ledger::tree::Hash;
@@ -248,6 +248,10 @@ fn a_signature_over_another_history_is_evidence() {
     let forged = fork.theirs.replacen("\n4\n", "\n5\n", 1);
     assert_eq!(Fork { theirs: forged, ..fork.clone() }.verify(&policy), Err(Unfounded::Unsigned));
     assert_eq!(Fork::parse(&fork.ours), Err(Unfounded::Malformed));
+    let medium = city.nodes[&1].store().medium().clone();
+    let files: Vec<String> = medium.list().unwrap().into_iter().filter(|name| name.starts_with("fork_")).collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!(medium.read_all(file).unwrap(), fork.text().as_bytes(), "the evidence lies beside the log");
     for n in 0..4 {
         city.commit(1, 300 + n, delivered(&format!("trade {n}")));
     }
