@@ -69,10 +69,11 @@ async fn ready(site: &Site) -> Response {
     let seen = site.replica.read(|node| node.status()).await;
     let (status, body) = match seen {
         Ok(status) => {
-            let ready = status.leader.is_some() && status.covered > 0;
+            let ready = status.leader.is_some() && status.covered > 0 && !status.split;
             let body = json!({
                 "ready": ready, "sector": site.sector, "ledger": site.ledger, "node": status.node, "leader": status.leader,
                 "term": status.term, "leaves": status.size, "published": status.covered, "root": status.root.to_string(),
+                "forks": site.replica.forks(), "split": status.split,
             });
             (if ready { 200 } else { 503 }, body)
         }

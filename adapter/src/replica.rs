@@ -1,10 +1,12 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
-use ledger::medium::Directory;
+use ledger::checkpoint::Note;
+use ledger::medium::{Directory, Medium};
 use ledger::node::{Answer, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
 use ledger::record::{Entry, Outcome, Verdict};
 use ledger::segment::StoreError;
+use ledger::witness::Fork;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -56,6 +58,7 @@ pub enum Unrecorded {
 struct Progress {
     applied: u64,
     published: u64,
+    forks: u64,
 }
 
 type Reading = Box<dyn FnOnce(&Node<Directory>) + Send>;
@@ -96,7 +99,8 @@ impl Replica {
         let said = Arc::clone(&failure);
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
-            let desk = Desk { send, waiting: BTreeMap::new(), reads: BTreeMap::new() };
+            let evidence = node.store().medium().clone();
+            let desk = Desk { send, evidence, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
             let mut owner = Owner { node, desk, progress, inputs: Vec::new() };
             owner.report();
             let mut tick_at = Instant::now() + TICK;
@@ -198,6 +202,12 @@ impl Replica {
         }
     }
 
+    /// Contradictions that were found since the start; the evidence is in the ledger's directory.
+    #[must_use]
+    pub fn forks(&self) -> u64 {
+        self.progress.borrow().forks
+    }
+
     /// Why the thread ended by itself, if it did.
     #[must_use]
     pub fn failed(&self) -> Option<&str> {
@@ -227,6 +237,9 @@ struct Owner<S> {
 /// Where the node's outputs go while it works: a frame is on its link before the disk has it.
 struct Desk<S> {
     send: S,
+    /// Where evidence of forks is kept, and how much came since the start.
+    evidence: Directory,
+    forks: u64,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
     reads: BTreeMap<u64, oneshot::Sender<()>>,
 }
@@ -271,12 +284,29 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
 
     fn report(&self) {
         let published = self.node.published().map_or(0, |(checkpoint, _)| checkpoint.size);
-        let progress = Progress { applied: self.node.state().size(), published };
+        let progress = Progress { applied: self.node.state().size(), published, forks: self.desk.forks };
         self.progress.send_if_modified(|stands| {
             let moved = *stands != progress;
             *stands = progress;
             moved
         });
+    }
+}
+
+impl<S> Desk<S> {
+    /// Keeps the proof of a lie beside the leaves, as `fork_<size>_<root shown to us>_<number>`, for whoever asks who lied.
+    fn accuse(&mut self, evidence: &Fork) {
+        self.forks += 1;
+        let shown = Note::parse(&evidence.theirs).map(|note| (note.checkpoint.size, note.checkpoint.root.to_string()));
+        let (size, root) = shown.unwrap_or_default();
+        let name = format!("fork_{size:020}_{}_{}", root.get(..16).unwrap_or_default(), self.forks);
+        let written = self.evidence.create(&name).and_then(|()| {
+            self.evidence.write(&name, 0, evidence.text().as_bytes())?;
+            self.evidence.sync(&name)?;
+            self.evidence.sync_names()
+        });
+        let kept = written.map_or_else(|error| error.to_string(), |()| name);
+        tracing::error!(kept, evidence = evidence.text(), "a member signed a tree head that contradicts ours");
     }
 }
 
@@ -301,7 +331,7 @@ impl<S: Fn(u64, Vec<u8>)> Outbox for Desk<S> {
                     let _gone = reply.send(());
                 }
             }
-            Output::Fork { evidence } => tracing::error!(evidence = evidence.text(), "a member signed a tree head that contradicts ours"),
+            Output::Fork { evidence } => self.accuse(&evidence),
             Output::Clock { leader, ahead_ms } => tracing::warn!(leader, ahead_ms, "the leader's clock is far from this node's"),
         }
     }

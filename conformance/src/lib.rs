@@ -1,3 +1,4 @@
 //! Nothing ships from here: peers, attacks, faults, the shape of the house. See `tests/` and `peers/`.
 
 pub mod city;
+pub mod liar;

@@ -243,6 +243,7 @@ impl<M: Medium> Node<M> {
             root: self.tree.root(self.tree.size()).unwrap_or_default(),
             covered: self.witness.covered(),
             pending: self.pending.len(),
+            split: self.witness.split(),
         }
     }
 }

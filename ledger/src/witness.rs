@@ -134,8 +134,8 @@ pub(crate) struct Witness {
     published: Option<(Checkpoint, String)>,
     /// When this node, as leader, last asked for a checkpoint, and of which size.
     asked: Option<(Timestamp, u64)>,
-    /// What forks were shown already.
-    accused: BTreeSet<Checkpoint>,
+    /// The contradictions that were put down, and whether the policy's quorum had signed what was shown.
+    accused: BTreeMap<Checkpoint, bool>,
 }
 
 impl Witness {
@@ -148,7 +148,7 @@ impl Witness {
             ahead: BTreeMap::new(),
             published: None,
             asked: None,
-            accused: BTreeSet::new(),
+            accused: BTreeMap::new(),
         }
     }
 
@@ -163,6 +163,12 @@ impl Witness {
     /// Leaves that a published checkpoint covers.
     pub(crate) fn covered(&self) -> u64 {
         self.published.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size)
+    }
+
+    /// Whether a quorum has signed a history that contradicts ours: some of those who signed lie, and no further checkpoint
+    /// is to be had from here.
+    pub(crate) fn split(&self) -> bool {
+        self.accused.values().any(|quorum| *quorum)
     }
 
     /// As leader: asks for a checkpoint of all leaves, if it is time. The clock may jump back: then it is time.
@@ -181,7 +187,7 @@ impl Witness {
     /// Cosigns the head at `size` and tells the others, once; again when `again`.
     pub(crate) fn sign(&mut self, tree: &Tree, size: u64, again: bool, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(root) = tree.root(size) else { return };
-        if size <= self.covered() || self.policy.witness(&self.member).is_none() {
+        if size <= self.covered() || self.split() || self.policy.witness(&self.member).is_none() {
             return;
         }
         let fresh = !self.gathered.get(&size).is_some_and(|signatures| signatures.contains_key(&self.member));
@@ -266,16 +272,25 @@ impl Witness {
     fn accuse(&mut self, tree: &Tree, theirs: Note, now: Timestamp, effects: &mut Vec<Effect>) {
         let size = theirs.checkpoint.size;
         let Some(root) = tree.root(size).filter(|_| self.accused.len() < FORKS_MAX) else { return };
-        if !self.accused.insert(theirs.checkpoint.clone()) {
+        let quorum = self.policy.verify(&theirs.text()).is_ok();
+        if self.accused.get(&theirs.checkpoint).is_some_and(|known| *known || !quorum) {
             return;
         }
+        let new = self.accused.insert(theirs.checkpoint.clone(), quorum).is_none();
         let ours = self.published.as_ref().filter(|(checkpoint, _)| checkpoint.size == size).map(|(_, note)| note.clone());
         let own = || {
             let cosigned = NoteSignature::put(&self.verifier(), &self.cosign(size, root, now));
             let signatures = vec![self.logged(size, root), cosigned];
             Note { checkpoint: self.checkpoint(size, root), signatures }.text()
         };
+        let published = ours.clone();
         effects.push(Effect::Fork(Fork { ours: ours.unwrap_or_else(own), theirs: theirs.text() }));
+        // The others may have heard one side only: each node tells all of them what it holds.
+        if new {
+            let cosignature = self.cosign(size, root, now);
+            effects.push(Effect::Broadcast(Frame::Head { size, root, cosignature }));
+            effects.extend(published.map(|note| Effect::Broadcast(Frame::Note(note))));
+        }
     }
 
     fn publish(&mut self, tree: &Tree, size: u64, effects: &mut Vec<Effect>) {
@@ -295,6 +310,9 @@ impl Witness {
     fn set_published(&mut self, checkpoint: Checkpoint, note: String, effects: &mut Vec<Effect>) {
         self.gathered = self.gathered.split_off(&(checkpoint.size + 1));
         self.published = Some((checkpoint, note.clone()));
+        if !self.accused.is_empty() {
+            effects.push(Effect::Broadcast(Frame::Note(note.clone())));
+        }
         effects.push(Effect::Published(note));
     }
 

@@ -245,6 +245,9 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
         }
         (None, None) => return Err(usage(String::from("give the trust root: --policy FILE or --genesis FINGERPRINT"))),
     };
+    if bundle.is_file() {
+        return fork(bundle, &trust, json);
+    }
     let report = ledger::audit::verify(bundle, &trust).map_err(|error| Misconfigured::File(bundle.to_owned(), error))?;
     let size = report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
@@ -278,4 +281,36 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
         }
     }
     if lines.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(if json { Vec::new() } else { lines })) }
+}
+
+/// Verifies the proof of a lie: two checkpoints that exclude each other.
+fn fork(path: &Path, trust: &ledger::audit::Trust, json: bool) -> Result<(), Failure> {
+    let ledger::audit::Trust::Policy(policy) = trust else {
+        return Err(usage(String::from("evidence of a fork is verified by a policy file: --policy FILE")));
+    };
+    let text = String::from_utf8_lossy(&file(path)?).into_owned();
+    let lie = ledger::witness::Fork::parse(&text).and_then(|fork| fork.verify(policy));
+    let lie = lie.map_err(|unfounded| Failure::DoesNotHold(vec![format!("{}: no proof of a lie: {unfounded}", path.display())]))?;
+    let ((one, signed_one), (other, signed_other)) = (&lie.ours, &lie.theirs);
+    let both: Vec<&str> = signed_one.intersection(signed_other).map(String::as_str).collect();
+    let list = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    if json {
+        let document = serde_json::json!({
+            "proven": true, "size": lie.size, "signed_both": both,
+            "branches": [
+                { "root": one.to_string(), "signers": signed_one },
+                { "root": other.to_string(), "signers": signed_other },
+            ],
+        });
+        print::out(&document.to_string());
+        return Ok(());
+    }
+    print::out(&format!("proven: two histories of {} leaves, which exclude each other", lie.size));
+    print::out(&format!("  root {one} signed by {}", list(signed_one)));
+    print::out(&format!("  root {other} signed by {}", list(signed_other)));
+    print::out(&match both.as_slice() {
+        [] => String::from("nobody signed both: one of them follows a leader that lied"),
+        liars => format!("signed both, and so lied: {}", liars.join(", ")),
+    });
+    Ok(())
 }

@@ -194,4 +194,6 @@ pub struct Status {
     pub covered: u64,
     /// Proposals without answer.
     pub pending: usize,
+    /// Whether a quorum of the nodes signed a checkpoint that contradicts this node's leaves. It publishes none any more.
+    pub split: bool,
 }
