@@ -1,12 +1,10 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
-use ledger::checkpoint::Note;
-use ledger::medium::{Directory, Medium};
+use ledger::medium::Directory;
 use ledger::node::{Answer, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
 use ledger::record::{Entry, Outcome, Verdict};
 use ledger::segment::StoreError;
-use ledger::witness::Fork;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -99,8 +97,7 @@ impl Replica {
         let said = Arc::clone(&failure);
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
-            let evidence = node.store().medium().clone();
-            let desk = Desk { send, evidence, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
+            let desk = Desk { send, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
             let mut owner = Owner { node, desk, progress, inputs: Vec::new() };
             owner.report();
             let mut tick_at = Instant::now() + TICK;
@@ -237,8 +234,7 @@ struct Owner<S> {
 /// Where the node's outputs go while it works: a frame is on its link before the disk has it.
 struct Desk<S> {
     send: S,
-    /// Where evidence of forks is kept, and how much came since the start.
-    evidence: Directory,
+    /// Contradictions since the start.
     forks: u64,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
     reads: BTreeMap<u64, oneshot::Sender<()>>,
@@ -293,23 +289,6 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
     }
 }
 
-impl<S> Desk<S> {
-    /// Keeps the proof of a lie beside the leaves, as `fork_<size>_<root shown to us>_<number>`, for whoever asks who lied.
-    fn accuse(&mut self, evidence: &Fork) {
-        self.forks += 1;
-        let shown = Note::parse(&evidence.theirs).map(|note| (note.checkpoint.size, note.checkpoint.root.to_string()));
-        let (size, root) = shown.unwrap_or_default();
-        let name = format!("fork_{size:020}_{}_{}", root.get(..16).unwrap_or_default(), self.forks);
-        let written = self.evidence.create(&name).and_then(|()| {
-            self.evidence.write(&name, 0, evidence.text().as_bytes())?;
-            self.evidence.sync(&name)?;
-            self.evidence.sync_names()
-        });
-        let kept = written.map_or_else(|error| error.to_string(), |()| name);
-        tracing::error!(kept, evidence = evidence.text(), "a member signed a tree head that contradicts ours");
-    }
-}
-
 impl<S: Fn(u64, Vec<u8>)> Outbox for Desk<S> {
     fn put(&mut self, output: Output) {
         match output {
@@ -331,7 +310,10 @@ impl<S: Fn(u64, Vec<u8>)> Outbox for Desk<S> {
                     let _gone = reply.send(());
                 }
             }
-            Output::Fork { evidence } => self.accuse(&evidence),
+            Output::Fork { evidence } => {
+                self.forks += 1;
+                tracing::error!(kept = evidence.name(), evidence = evidence.text(), "a member signed a tree head that contradicts ours");
+            }
             Output::Clock { leader, ahead_ms } => tracing::warn!(leader, ahead_ms, "the leader's clock is far from this node's"),
         }
     }

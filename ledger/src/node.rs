@@ -646,7 +646,7 @@ impl<M: Medium> Node<M> {
         Ok(())
     }
 
-    /// Keeps the evidence of a lie beside the log: `fork_<size>_<first digits of their root>`, written once.
+    /// Keeps the evidence of a lie beside the log: `fork_<size>_<digest>`, written once.
     fn put_down(&self, evidence: &Fork) -> Result<(), StoreError> {
         let medium = self.raft.store().store.medium();
         let (name, text) = (evidence.name(), evidence.text());

@@ -82,11 +82,12 @@ impl Fork {
         format!("{}\n{}", self.ours, self.theirs)
     }
 
-    /// The name of its file: the size, and which root was shown.
-    pub(crate) fn name(&self) -> String {
-        let shown = Note::parse(&self.theirs).map(|note| note.checkpoint);
-        let (size, root) = shown.map_or((0, Hash::of(self.theirs.as_bytes())), |shown| (shown.size, shown.root));
-        format!("fork_{size:020}_{}", root.to_string().get(..16).unwrap_or_default())
+    /// The name of its file: the size, and a digest of the text. The same two roots may be shown again with more signatures.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let size = Note::parse(&self.theirs).map_or(0, |shown| shown.checkpoint.size);
+        let digest = Hash::of(self.text().as_bytes()).to_string();
+        format!("fork_{size:020}_{}", digest.get(..16).unwrap_or_default())
     }
 
     /// Reads an evidence file.
