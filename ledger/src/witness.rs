@@ -15,7 +15,7 @@ const PAUSE_MS: u64 = 20;
 /// When there is much new, it waits longer: the nodes' time is then for the records.
 const PAUSE_BUSY_MS: u64 = 100;
 /// Leaves since the last round that make it busy.
-const BUSY: u64 = 128;
+const BUSY: u64 = 16;
 
 /// Contradictions that are put down; the first is proof enough.
 const FORKS_MAX: usize = 64;
