@@ -1,12 +1,13 @@
 //! The links between ledger nodes: length-prefixed frames over mutual TLS, each link one way, identified by certificate.
 
 use crate::security::Fingerprint;
+use ledger::body::Member;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -19,8 +20,8 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const RETRY_MIN: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_millis(500);
 
-/// The other nodes by certificate fingerprint: who may connect, and as which node.
-pub type Nodes = Arc<BTreeMap<Fingerprint, u64>>;
+/// The nodes by certificate fingerprint: who may connect, and as which node. The ledger changes it.
+pub type Nodes = watch::Receiver<BTreeMap<Fingerprint, u64>>;
 
 /// Accepts links until the task is aborted. A connection whose certificate is of no member is closed without a word.
 #[expect(clippy::infinite_loop, reason = "its owner aborts it when the node stops")]
@@ -40,7 +41,7 @@ where
             }
         };
         while links.try_join_next().is_some() {}
-        let (acceptor, nodes, deliver) = (acceptor.clone(), Arc::clone(&nodes), deliver.clone());
+        let (acceptor, nodes, deliver) = (acceptor.clone(), nodes.clone(), deliver.clone());
         links.spawn(async move {
             if let Err(error) = receive(stream, acceptor, &nodes, deliver).await {
                 tracing::debug!(%error, "peer link closed");
@@ -56,7 +57,7 @@ where
     stream.set_nodelay(true)?;
     let mut stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await??;
     let fingerprint = crate::tls::peer(stream.get_ref().1);
-    let Some(from) = fingerprint.and_then(|fingerprint| nodes.get(&fingerprint).copied()) else {
+    let Some(from) = fingerprint.and_then(|fingerprint| nodes.borrow().get(&fingerprint).copied()) else {
         return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the certificate is of no member"));
     };
     loop {
@@ -90,6 +91,47 @@ impl Link {
         if self.frames.try_send(frame).is_err() {
             tracing::debug!("peer queue full: frame dropped");
         }
+    }
+}
+
+/// The links of a node to all others, as the ledger names them.
+#[derive(Debug)]
+pub struct Links {
+    me: u64,
+    tls: Arc<ClientConfig>,
+    runtime: tokio::runtime::Handle,
+    links: BTreeMap<u64, (String, Fingerprint, Link)>,
+    nodes: watch::Sender<BTreeMap<Fingerprint, u64>>,
+}
+
+impl Links {
+    /// No links yet; also who may connect, which follows the same members. Must be called on the runtime that dials.
+    #[must_use]
+    pub fn new(me: u64, tls: Arc<ClientConfig>) -> (Self, Nodes) {
+        let (nodes, known) = watch::channel(BTreeMap::new());
+        (Self { me, tls, runtime: tokio::runtime::Handle::current(), links: BTreeMap::new(), nodes }, known)
+    }
+
+    /// Queues a frame for a node; one that is not linked gets nothing.
+    pub fn send(&self, to: u64, frame: Vec<u8>) {
+        if let Some((_, _, link)) = self.links.get(&to) {
+            link.send(frame);
+        }
+    }
+
+    /// Dials who is new or has another address or certificate, and hangs up on who is gone.
+    pub fn follow(&mut self, members: &[Member]) {
+        let _entered = self.runtime.enter();
+        let mut links = BTreeMap::new();
+        for member in members.iter().filter(|member| member.node != self.me) {
+            let (address, fingerprint) = (member.peer.clone(), crate::site::fingerprint(member.tls_certificate));
+            let standing = self.links.remove(&member.node).filter(|(was, shown, _)| *was == address && *shown == fingerprint);
+            let dial = || (address.clone(), fingerprint, Link::dial(address.clone(), fingerprint, Arc::clone(&self.tls)));
+            links.insert(member.node, standing.unwrap_or_else(dial));
+        }
+        self.links = links;
+        let known = members.iter().map(|member| (crate::site::fingerprint(member.tls_certificate), member.node)).collect();
+        self.nodes.send_replace(known);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
+use crate::peers::Links;
 use ledger::medium::Directory;
 use ledger::node::{Answer, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
@@ -84,20 +85,17 @@ pub fn now() -> Timestamp {
 }
 
 impl Replica {
-    /// Starts the thread. `send` hands a frame to the link of a peer. See [`Replica::failed`] for a thread that ended.
+    /// Starts the thread. See [`Replica::failed`] for a thread that ended.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(
-        node: Node<Directory>,
-        send: impl Fn(u64, Vec<u8>) + Send + 'static,
-    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub fn start(node: Node<Directory>, links: Links) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (work, queue) = sync_channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
         let said = Arc::clone(&failure);
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
-            let desk = Desk { send, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
+            let desk = Desk { links, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
             let mut owner = Owner { node, desk, progress, inputs: Vec::new() };
             owner.report();
             let mut tick_at = Instant::now() + TICK;
@@ -224,23 +222,23 @@ impl Replica {
     }
 }
 
-struct Owner<S> {
+struct Owner {
     node: Node<Directory>,
-    desk: Desk<S>,
+    desk: Desk,
     progress: watch::Sender<Progress>,
     inputs: Vec<Input>,
 }
 
 /// Where the node's outputs go while it works: a frame is on its link before the disk has it.
-struct Desk<S> {
-    send: S,
+struct Desk {
+    links: Links,
     /// Contradictions since the start.
     forks: u64,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
     reads: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
-impl<S: Fn(u64, Vec<u8>)> Owner<S> {
+impl Owner {
     /// Takes what waits in the queue, or waits for the first until `until`. False when the thread shall end.
     fn take(&mut self, queue: &Receiver<Work>, until: Instant) -> bool {
         let mut next = match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -289,10 +287,10 @@ impl<S: Fn(u64, Vec<u8>)> Owner<S> {
     }
 }
 
-impl<S: Fn(u64, Vec<u8>)> Outbox for Desk<S> {
+impl Outbox for Desk {
     fn put(&mut self, output: Output) {
         match output {
-            Output::Send { to, octets } => (self.send)(to, octets),
+            Output::Send { to, octets } => self.links.send(to, octets),
             Output::Answer { ticket, answer } => {
                 if let Some(reply) = self.waiting.remove(&ticket) {
                     let answer = match answer {
@@ -304,6 +302,7 @@ impl<S: Fn(u64, Vec<u8>)> Outbox for Desk<S> {
                 }
             }
             Output::Checkpoint { .. } => {}
+            Output::Members { members } => self.links.follow(&members),
             Output::Leader { node, term } => tracing::info!(leader = node, term, "ledger leader"),
             Output::ReadAt { ticket, .. } => {
                 if let Some(reply) = self.reads.remove(&ticket) {

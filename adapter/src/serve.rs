@@ -5,7 +5,7 @@ use crate::config::{Config, Misconfigured, file};
 use crate::http;
 use crate::legacy::Legacy;
 use crate::limits::HttpLimits;
-use crate::peers::{self, Link};
+use crate::peers::{self, Links};
 use crate::replica::Replica;
 use crate::security::{Security, Signer, Trust, Window};
 use crate::site::Site;
@@ -19,7 +19,6 @@ use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::Entry;
 use ledger::store::Store;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,7 +35,6 @@ const ELECTION_TICKS: usize = 14;
 pub struct Checked {
     config: Config,
     genesis: Entry,
-    members: Vec<Member>,
     ledger: String,
     policy: Policy,
     me: Member,
@@ -83,7 +81,6 @@ pub fn check(config: Config) -> Result<Checked, Misconfigured> {
         peer_tls: tls::server(identity, &ca, ClientCertificate::Required).map_err(tls_wrong)?,
         client_tls: tls::client(Some(identity), &ca).map_err(tls_wrong)?,
         security: Security::new(trust, Some(signer), Window::default(), limits(&config)),
-        members: founded.members,
         config,
         genesis,
         ledger,
@@ -104,17 +101,15 @@ fn limits(config: &Config) -> Limits {
 /// # Errors
 /// An address cannot be bound, or the ledger's directory cannot be opened.
 pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
-    let Checked { config, genesis, members, ledger, policy, me, security, legacy, record, node, server_tls, peer_tls, client_tls } =
-        checked;
+    let Checked { config, genesis, ledger, policy, me, security, legacy, record, node, server_tls, peer_tls, client_tls } = checked;
     let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
     let (node, index) = open(&config, &me, genesis, node)?;
-    let send = dial(&members, &me, &client_tls);
-    let (replica, thread) = Replica::start(node, send).map_err(|error| wrong("ledger thread", &error))?;
-    let known = members.iter().map(|member| (crate::site::fingerprint(member.tls_certificate), member.node)).collect();
+    let (links, known) = Links::new(me.node, Arc::clone(&client_tls));
+    let (replica, thread) = Replica::start(node, links).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
-    let accepting = tokio::spawn(peers::accept(peers, peer_tls, Arc::new(known), move |from, frame| inbox.deliver(from, frame)));
+    let accepting = tokio::spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
     let http_limits =
         HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() };
@@ -173,18 +168,6 @@ fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<
     let node = Node::open(settings, store).map_err(|error| at(&error))?;
     let index = Index::open(&config.data.join("index")).map_err(|error| at(&error))?;
     Ok((node, index))
-}
-
-/// Links to the other nodes; what it gives hands a frame to the link of a node.
-fn dial(members: &[Member], me: &Member, tls: &Arc<rustls::ClientConfig>) -> impl Fn(u64, Vec<u8>) + Send + 'static {
-    let others = members.iter().filter(|member| member.node != me.node);
-    let link = |member: &Member| Link::dial(member.peer.clone(), crate::site::fingerprint(member.tls_certificate), Arc::clone(tls));
-    let links: BTreeMap<u64, Link> = others.map(|member| (member.node, link(member))).collect();
-    move |to, frame| {
-        if let Some(link) = links.get(&to) {
-            link.send(frame);
-        }
-    }
 }
 
 async fn told_to_stop() {

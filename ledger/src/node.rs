@@ -112,7 +112,6 @@ impl<M: Medium> Node<M> {
             tree.push(hash);
             applied = raft_index;
         }
-        let members: BTreeMap<u64, Member> = state.genesis().members.iter().map(|member| (member.node, member.clone())).collect();
         let me = state.member(&config.member).filter(|me| me.node_key == config.node_key.public()).cloned();
         let me = me.ok_or_else(|| StoreError::Diverged(format!("the genesis has no node {} with this key", config.member)))?;
         let policy = Policy::of_genesis(state.ledger(), state.genesis());
@@ -125,7 +124,7 @@ impl<M: Medium> Node<M> {
             return Err(StoreError::Diverged("the leaves contradict the checkpoint that was published of them".to_owned()));
         }
         let settings = settings(me.node, config.election_ticks, config.heartbeat_ticks, applied);
-        let disk = Disk::new(store, Wanted::of(&state.genesis().members).founding(), applied);
+        let disk = Disk::new(store, Wanted::of(state.members()).founding(), applied);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
         let mut node = Self {
@@ -134,7 +133,7 @@ impl<M: Medium> Node<M> {
             tree,
             witness,
             me,
-            members,
+            members: BTreeMap::new(),
             pending: BTreeMap::new(),
             waiting: BTreeMap::new(),
             proposed: BTreeSet::new(),
@@ -263,6 +262,7 @@ impl<M: Medium> Node<M> {
     /// # Errors
     /// As [`Node::step`].
     pub fn steps(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
+        self.look_at_members(outputs);
         let mut arrived = Vec::new();
         for input in inputs {
             match input {
@@ -281,6 +281,7 @@ impl<M: Medium> Node<M> {
             self.ready(now, outputs)?;
             self.pace();
         }
+        self.look_at_members(outputs);
         if self.raft.raft.state == StateRole::Leader {
             self.witness.ask(&self.tree, now, &mut self.effects);
         }
@@ -362,6 +363,26 @@ impl<M: Medium> Node<M> {
         Ok(())
     }
 
+    /// Deals with the members that the ledger names and with those that Raft has not let go yet. The policy is the ledger's.
+    fn look_at_members(&mut self, outputs: &mut dyn Outbox) {
+        let same = |member: &Member| self.members.get(&member.node) == Some(member);
+        if self.state.members().count() == self.members.len() && self.state.members().all(same) {
+            return;
+        }
+        let raft = &self.raft.store().members;
+        let mut members: BTreeMap<u64, Member> = self.state.members().map(|member| (member.node, member.clone())).collect();
+        for (node, leaving) in &self.members {
+            if raft.voters.contains(node) || raft.voters_outgoing.contains(node) || raft.learners.contains(node) {
+                members.entry(*node).or_insert_with(|| leaving.clone());
+            }
+        }
+        if members != self.members {
+            self.witness.set_policy(Policy::of_members(self.state.ledger(), self.state.members(), self.state.genesis().quorum));
+            outputs.put(Output::Members { members: members.values().cloned().collect() });
+            self.members = members;
+        }
+    }
+
     /// Changes Raft's members, if the ledger wants it at this place of the log: every node decides the same here. What does
     /// not fit the members of now is an error of Raft's that changes nothing.
     fn follow(&mut self, change: Option<&ConfChangeV2>) {
@@ -373,7 +394,7 @@ impl<M: Medium> Node<M> {
 
     /// Raft's members as the ledger wants them.
     fn wanted(&self) -> Wanted {
-        Wanted::of(&self.state.genesis().members)
+        Wanted::of(self.state.members())
     }
 
     /// As leader: the next step from Raft's members to those that the ledger wants, one at a time.

@@ -322,6 +322,11 @@ impl State {
         &self.genesis
     }
 
+    /// All members, by id.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
     /// A member by its id.
     #[must_use]
     pub fn member(&self, id: &str) -> Option<&Member> {

@@ -161,6 +161,11 @@ impl Witness {
         self.published.as_ref().map(|(checkpoint, note)| (checkpoint, note.as_str()))
     }
 
+    /// Other members, or another quorum.
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
     /// Leaves that a published checkpoint covers.
     pub(crate) fn covered(&self) -> u64 {
         self.published.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size)

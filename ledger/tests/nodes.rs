@@ -47,6 +47,7 @@ fn every_node_commits_and_checkpoints_without_a_tick() {
         let Answer::Committed { index, .. } = answer else { unreachable!() };
         assert!(city.nodes[&number].receipt(index).is_some(), "the receipt is there when the frames are delivered");
     }
+    assert_eq!(city.members[&4], [1, 2, 3, 4], "whom to connect to");
     check_same(&mut city, 10);
 }
 

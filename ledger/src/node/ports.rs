@@ -1,5 +1,6 @@
 //! What goes into a node and what comes out of it: a closed set, both ways.
 
+use crate::body::Member;
 use crate::keys::SecretKey;
 use crate::record::{Entry, Outcome, Verdict};
 use crate::tree::Hash;
@@ -158,6 +159,12 @@ pub enum Output {
         ticket: u64,
         /// Raft's index, which this node has applied.
         index: u64,
+    },
+    /// The members are others than before: whom to connect to, and whose certificates to accept. It comes first when the node
+    /// takes its first step.
+    Members {
+        /// All that this node deals with; one that leaves is among them until Raft has let it go.
+        members: Vec<Member>,
     },
     /// A member signed a tree head that contradicts ours: one of us holds another history. Each contradiction comes once.
     Fork {

@@ -191,6 +191,7 @@ pub struct Network<M: Medium> {
     pub forks: Vec<Fork>,
     pub reads: BTreeMap<u64, u64>,
     pub clocks: Vec<(u64, i64)>,
+    pub members: BTreeMap<u64, Vec<u64>>,
     pub cut: BTreeSet<u64>,
     pub now: Timestamp,
     /// How far a node's clock is ahead of `now`.
@@ -202,7 +203,18 @@ impl<M: Medium> Network<M> {
         let nodes = (1..).zip(MEMBERS).map(|(number, member)| (number, open(member, voters, store(number)))).collect();
         let (queue, answers) = (VecDeque::new(), BTreeMap::new());
         let (reads, clocks) = (BTreeMap::new(), Vec::new());
-        Self { nodes, queue, answers, forks: Vec::new(), reads, clocks, cut: BTreeSet::new(), now: NOW, ahead_ms: BTreeMap::new() }
+        Self {
+            nodes,
+            queue,
+            answers,
+            forks: Vec::new(),
+            reads,
+            clocks,
+            members: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            now: NOW,
+            ahead_ms: BTreeMap::new(),
+        }
     }
 
     pub fn step(&mut self, number: u64, input: Input) {
@@ -218,6 +230,7 @@ impl<M: Medium> Network<M> {
                 Output::Fork { evidence } => self.forks.push(evidence),
                 Output::ReadAt { ticket, index } => assert!(self.reads.insert(ticket, index).is_none(), "one answer a read"),
                 Output::Clock { leader, ahead_ms } => self.clocks.push((leader, ahead_ms)),
+                Output::Members { members } => drop(self.members.insert(number, members.iter().map(|member| member.node).collect())),
                 Output::Leader { .. } => {}
             }
         }
