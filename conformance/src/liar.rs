@@ -92,7 +92,7 @@ impl Liar {
                 _ => inbox.deliver(from, frame),
             }
         };
-        drop(tokio::spawn(peers::accept(listener, server, Arc::new(known), deliver)));
+        drop(tokio::spawn(peers::accept(listener, server, tokio::sync::watch::channel(known).1, deliver)));
         Self { replica, links, script, record, ledger: request.ledger().to_owned(), me: me.node }
     }
 
