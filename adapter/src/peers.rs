@@ -94,6 +94,20 @@ impl Link {
     }
 }
 
+/// What a ledger node asks of its links.
+#[derive(Debug)]
+pub enum Post {
+    /// Send a frame.
+    Frame {
+        /// To this node.
+        to: u64,
+        /// The frame.
+        octets: Vec<u8>,
+    },
+    /// These are the members from now on.
+    Members(Vec<Member>),
+}
+
 /// The links of a node to all others, as the ledger names them.
 #[derive(Debug)]
 pub struct Links {
@@ -112,15 +126,20 @@ impl Links {
         (Self { me, tls, runtime: tokio::runtime::Handle::current(), links: BTreeMap::new(), nodes }, known)
     }
 
-    /// Queues a frame for a node; one that is not linked gets nothing.
-    pub fn send(&self, to: u64, frame: Vec<u8>) {
-        if let Some((_, _, link)) = self.links.get(&to) {
-            link.send(frame);
+    /// Does what the ledger node asks of its links. A node that is not linked gets nothing.
+    pub fn take(&mut self, post: Post) {
+        match post {
+            Post::Frame { to, octets } => {
+                if let Some((_, _, link)) = self.links.get(&to) {
+                    link.send(octets);
+                }
+            }
+            Post::Members(members) => self.follow(&members),
         }
     }
 
     /// Dials who is new or has another address or certificate, and hangs up on who is gone.
-    pub fn follow(&mut self, members: &[Member]) {
+    fn follow(&mut self, members: &[Member]) {
         let _entered = self.runtime.enter();
         let mut links = BTreeMap::new();
         for member in members.iter().filter(|member| member.node != self.me) {

@@ -1,6 +1,6 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
-use crate::peers::Links;
+use crate::peers::Post;
 use ledger::medium::Directory;
 use ledger::node::{Answer, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
@@ -18,6 +18,8 @@ use xsd::time::Timestamp;
 const QUEUE: usize = 4096;
 /// Raft's tick; an election takes ten to twenty of them.
 const TICK: Duration = Duration::from_millis(25);
+/// What a leader that shall end takes at most to hand the lead over.
+const HANDOVER: Duration = Duration::from_millis(500);
 /// Inputs taken together: one fdatasync makes all of them durable.
 const BATCH: usize = 512;
 
@@ -85,18 +87,18 @@ pub fn now() -> Timestamp {
 }
 
 impl Replica {
-    /// Starts the thread. See [`Replica::failed`] for a thread that ended.
+    /// Starts the thread. `post` has the node's links. See [`Replica::failed`] for a thread that ended.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(node: Node<Directory>, links: Links) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub fn start(node: Node<Directory>, post: impl FnMut(Post) + Send + 'static) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (work, queue) = sync_channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
         let said = Arc::clone(&failure);
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
-            let desk = Desk { links, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
-            let mut owner = Owner { node, desk, progress, inputs: Vec::new() };
+            let desk = Desk { post, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
+            let mut owner = Owner { node, desk, progress, inputs: Vec::new(), leaves: None };
             owner.report();
             let mut tick_at = Instant::now() + TICK;
             loop {
@@ -110,7 +112,7 @@ impl Replica {
                     let _first = said.set(error.to_string());
                     return;
                 }
-                if !taken {
+                if (!taken || owner.leaves.is_some()) && owner.goes() {
                     return;
                 }
             }
@@ -222,23 +224,25 @@ impl Replica {
     }
 }
 
-struct Owner {
+struct Owner<P> {
     node: Node<Directory>,
-    desk: Desk,
+    desk: Desk<P>,
     progress: watch::Sender<Progress>,
     inputs: Vec<Input>,
+    /// Set when the thread was told to end: until when it may take.
+    leaves: Option<Instant>,
 }
 
 /// Where the node's outputs go while it works: a frame is on its link before the disk has it.
-struct Desk {
-    links: Links,
+struct Desk<P> {
+    post: P,
     /// Contradictions since the start.
     forks: u64,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
     reads: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
-impl Owner {
+impl<P: FnMut(Post)> Owner<P> {
     /// Takes what waits in the queue, or waits for the first until `until`. False when the thread shall end.
     fn take(&mut self, queue: &Receiver<Work>, until: Instant) -> bool {
         let mut next = match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -270,6 +274,18 @@ impl Owner {
         true
     }
 
+    /// Whether the thread may end. A leader hands the lead over first, so that nobody waits for an election, but not for long.
+    fn goes(&mut self) -> bool {
+        let until = *self.leaves.get_or_insert_with(|| Instant::now() + HANDOVER);
+        match self.node.successor().filter(|_| Instant::now() < until) {
+            Some(to) => {
+                self.inputs.push(Input::Transfer { to });
+                false
+            }
+            None => true,
+        }
+    }
+
     fn step(&mut self) -> Result<(), StoreError> {
         self.node.steps(self.inputs.drain(..), now(), &mut self.desk)?;
         self.report();
@@ -287,10 +303,10 @@ impl Owner {
     }
 }
 
-impl Outbox for Desk {
+impl<P: FnMut(Post)> Outbox for Desk<P> {
     fn put(&mut self, output: Output) {
         match output {
-            Output::Send { to, octets } => self.links.send(to, octets),
+            Output::Send { to, octets } => (self.post)(Post::Frame { to, octets }),
             Output::Answer { ticket, answer } => {
                 if let Some(reply) = self.waiting.remove(&ticket) {
                     let answer = match answer {
@@ -302,7 +318,7 @@ impl Outbox for Desk {
                 }
             }
             Output::Checkpoint { .. } => {}
-            Output::Members { members } => self.links.follow(&members),
+            Output::Members { members } => (self.post)(Post::Members(members)),
             Output::Leader { node, term } => tracing::info!(leader = node, term, "ledger leader"),
             Output::ReadAt { ticket, .. } => {
                 if let Some(reply) = self.reads.remove(&ticket) {

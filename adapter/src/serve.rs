@@ -106,8 +106,8 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
     let (node, index) = open(&config, &me, genesis, node)?;
-    let (links, known) = Links::new(me.node, Arc::clone(&client_tls));
-    let (replica, thread) = Replica::start(node, links).map_err(|error| wrong("ledger thread", &error))?;
+    let (mut links, known) = Links::new(me.node, Arc::clone(&client_tls));
+    let (replica, thread) = Replica::start(node, move |post| links.take(post)).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
     let accepting = tokio::spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
@@ -149,8 +149,12 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     };
     http::serve(services, Some(server_tls), http_limits, handler, stop).await;
     expiring.abort();
-    accepting.abort();
     replica.stop();
+    // The peers are heard until the thread has handed the lead over.
+    if !ledger.is_finished() {
+        let _joined = (&mut ledger).await;
+    }
+    accepting.abort();
     match replica.failed() {
         Some(failure) => Err(Misconfigured::Value(format!("the ledger node has stopped: {failure}"))),
         None => Ok(()),

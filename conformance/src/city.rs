@@ -132,10 +132,22 @@ impl City {
     ///
     /// # Panics
     /// `kill` cannot be run.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without kill")]
     pub fn kill(&mut self, sector: &str) {
+        self.end(sector, "-9");
+    }
+
+    /// Tells a sector's node to stop, with SIGTERM, and waits until it is gone.
+    ///
+    /// # Panics
+    /// `kill` cannot be run.
+    pub fn stop(&mut self, sector: &str) {
+        self.end(sector, "-TERM");
+    }
+
+    #[expect(clippy::expect_used, reason = "a test cannot go on without kill")]
+    fn end(&mut self, sector: &str, signal: &str) {
         let pid = self.pid(sector);
-        Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill runs");
+        Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill runs");
         let until = Instant::now() + Duration::from_secs(10);
         while Instant::now() < until && alive(pid) {
             for child in &mut self.restarted {

@@ -1,7 +1,7 @@
 //! A node that lies: a member with its own keys that shows one half of the others another history than the other half.
 
 use adapter::config::{Config, file};
-use adapter::peers::{self, Link};
+use adapter::peers::{self, Link, Post};
 use adapter::replica::{Committed, Replica, Unrecorded};
 use adapter::tls::{self, ClientCertificate, IdentityPem};
 use ledger::body::{Content, Request};
@@ -75,7 +75,8 @@ impl Liar {
         let node = Node::open(ledger::node::Config::new(sector, genesis, node_key.clone()), store.expect("a store")).expect("a node");
         let script: Arc<Mutex<Script>> = Arc::default();
         let (out, tongue) = (Arc::clone(&links), Arc::clone(&script));
-        let (replica, _thread) = Replica::start(node, move |to, frame| {
+        let (replica, _thread) = Replica::start(node, move |post| {
+            let Post::Frame { to, octets: frame } = post else { return };
             let said = tongue.lock().unwrap_or_else(PoisonError::into_inner).say(to, frame);
             if let (Some(link), Some(said)) = (out.get(&to), said) {
                 link.send(said);

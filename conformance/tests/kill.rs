@@ -149,6 +149,14 @@ async fn a_killed_node_loses_nothing_and_repeats_nothing() {
     let standing = city.settled().await;
     println!("killed {victim} and deleted its index: {} leaves, root {}", standing.leaves, standing.root);
 
+    let leader = usize::try_from(standing.leader.expect("a leader")).expect("small") - 1;
+    let (stopped, other) = (SECTORS[leader], SECTORS[(leader + 1) % 3]);
+    city.stop(stopped);
+    let next = city.standing(other).await.and_then(|standing| standing.leader);
+    assert!(next.is_some() && next != standing.leader, "a leader that is told to stop hands over before it goes: {next:?}");
+    city.restart(stopped);
+    city.settled().await;
+
     for sector in ["transport", "civil"] {
         let trades = history(&city, sector).await;
         let ids: BTreeSet<&String> = trades.iter().map(|(id, _)| id).collect();

@@ -228,6 +228,16 @@ impl<M: Medium> Node<M> {
         self.raft.raft.r.raft_log.store.store
     }
 
+    /// As leader: the voter that would lead best after this node, the one that has most of the log.
+    #[must_use]
+    pub fn successor(&self) -> Option<u64> {
+        let raft = &self.raft.raft;
+        let voters = self.raft.store().members.voters.iter().filter(|node| **node != self.me.node);
+        let active =
+            voters.filter_map(|node| raft.prs().get(*node).filter(|progress| progress.recent_active).map(|at| (at.matched, *node)));
+        active.max().map(|(_, node)| node).filter(|_| raft.state == StateRole::Leader)
+    }
+
     /// Where the node stands.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -289,6 +289,15 @@ fn a_read_sees_what_was_answered_anywhere_before_it() {
 #[test]
 fn the_lead_is_handed_over() {
     let mut city = city();
+    let leader = city.leader().unwrap();
+    assert!(city.nodes.iter().all(|(node, it)| (*node == leader) == it.successor().is_some()));
+    let lagging = 1 + leader % 3;
+    city.cut = [lagging].into();
+    city.commit(4, 90, delivered("while one is away"));
+    city.tick(1);
+    assert_eq!(city.nodes[&leader].successor(), Some(6 - leader - lagging), "who has most of the log");
+    city.cut.clear();
+    city.tick(20);
     for to in [2, 3, 1] {
         let asked = 1 + to % 3;
         city.step(asked, Input::Transfer { to });
@@ -300,7 +309,7 @@ fn the_lead_is_handed_over() {
     city.step(1, Input::Transfer { to: 9 });
     city.tick(40);
     assert_eq!(city.leader(), Some(1), "a learner does not lead, and a stranger neither");
-    check_same(&mut city, 9);
+    check_same(&mut city, 10);
 }
 
 #[test]
