@@ -114,7 +114,7 @@ impl Index {
     pub fn follow<M: Medium>(&self, store: &Store<M>) -> Result<u64, IndexError> {
         let mut count = self.count()?;
         let head = match count.checked_sub(1) {
-            Some(last) if last < store.size() => Some(Leaf::hash(&store.leaf(last)?.1).0.to_vec()),
+            Some(last) if last < store.size() => Some(Leaf::hash(&store.leaf(last)?).0.to_vec()),
             _ => None,
         };
         if self.db.get(HEAD)?.map(|hash| hash.to_vec()) != head {
@@ -125,7 +125,7 @@ impl Index {
             let end = store.size().min(count + BATCH_MAX);
             let mut batch = sled::Batch::default();
             for index in count..end {
-                let (_, octets) = store.leaf(index)?;
+                let octets = store.leaf(index)?;
                 for key in keys(index, &octets)? {
                     batch.insert(key, &[]);
                 }

@@ -1,13 +1,16 @@
 //! Where a store keeps its files: the only place in the ledger that touches a file system.
 
-use crate::segment::{StoreError, io_error};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// File handles kept open at once.
+const OPEN_MAX: usize = 128;
 
 /// One flat directory of named files. Clones share it: jobs use it from other threads.
 pub trait Medium: Clone + Send + 'static {
@@ -80,6 +83,59 @@ pub trait Medium: Clone + Send + 'static {
     }
 }
 
+/// The medium failed or holds something else than was written. A log that fails so ends the node; nothing is tried again.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The operating system refused.
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Its answer.
+        error: io::Error,
+    },
+    /// A file does not hold what was written, and it is not the end of an interrupted write.
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Where the damaged part starts, in octets.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// Another process has the directory open.
+    Locked(PathBuf),
+    /// The directory belongs to another ledger, or the leaves to another history.
+    Diverged(String),
+    /// An earlier call failed.
+    Stopped,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { what, path, error } => write!(f, "{}: cannot {what}: {error}", path.display()),
+            Self::Corrupt { path, offset, what } => write!(f, "{} is damaged at octet {offset}: {what}", path.display()),
+            Self::Locked(path) => write!(f, "{} is in use by another process", path.display()),
+            Self::Diverged(what) => f.write_str(what),
+            Self::Stopped => f.write_str("the store stopped after an earlier error"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl StoreError {
+    pub(crate) fn corrupt(path: impl Into<PathBuf>, offset: u64, what: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.into(), offset, what: what.into() }
+    }
+}
+
+pub(crate) fn io_error(what: &'static str, path: &Path, error: io::Error) -> StoreError {
+    StoreError::Io { what, path: path.to_owned(), error }
+}
+
 /// A directory of the operating system. One process has it: an advisory lock on the file `lock`.
 #[derive(Clone, Debug)]
 pub struct Directory {
@@ -116,14 +172,21 @@ impl Directory {
         }
         let path = self.dir.join(name);
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| io_error("open", &path, error))?;
-        let file = Arc::new(file);
-        self.handles().insert(name.to_owned(), Arc::clone(&file));
-        Ok(file)
+        Ok(keep(&mut self.handles(), name, file))
     }
 
     fn with<T>(&self, what: &'static str, name: &str, work: impl FnOnce(&File) -> io::Result<T>) -> Result<T, StoreError> {
         work(self.file(name)?.as_ref()).map_err(|error| io_error(what, &self.dir.join(name), error))
     }
+}
+
+fn keep(handles: &mut BTreeMap<String, Arc<File>>, name: &str, file: File) -> Arc<File> {
+    if handles.len() >= OPEN_MAX {
+        handles.pop_first();
+    }
+    let file = Arc::new(file);
+    handles.insert(name.to_owned(), Arc::clone(&file));
+    file
 }
 
 impl Medium for Directory {
@@ -156,7 +219,7 @@ impl Medium for Directory {
         let path = self.dir.join(name);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|error| io_error("create", &path, error))?;
-        self.handles().insert(name.to_owned(), Arc::new(file));
+        keep(&mut self.handles(), name, file);
         Ok(())
     }
 
@@ -209,13 +272,31 @@ impl Scratch {
         Self { files: Arc::new(Mutex::new(self.files().clone())), failing: Arc::default() }
     }
 
-    /// From now on every write fails.
+    /// From now on every change fails.
     pub fn fail(&self) {
         self.failing.store(true, Ordering::Relaxed);
     }
 
     fn files(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file's octets, if it is there.
+    #[must_use]
+    pub fn octets(&self, name: &str) -> Option<Vec<u8>> {
+        self.files().get(name).cloned()
+    }
+
+    /// Puts a file in place, as damage or a restore would.
+    pub fn put(&self, name: &str, octets: Vec<u8>) {
+        self.files().insert(name.to_owned(), octets);
+    }
+
+    fn changing(&self, what: &'static str, name: &str) -> Result<MutexGuard<'_, BTreeMap<String, Vec<u8>>>, StoreError> {
+        if self.failing.load(Ordering::Relaxed) {
+            return Err(io_error(what, Path::new(name), io::ErrorKind::StorageFull.into()));
+        }
+        Ok(self.files())
     }
 
     fn with<T>(&self, what: &'static str, name: &str, work: impl FnOnce(&mut Vec<u8>) -> Option<T>) -> Result<T, StoreError> {
@@ -243,7 +324,7 @@ impl Medium for Scratch {
     }
 
     fn create(&self, name: &str) -> Result<(), StoreError> {
-        let mut files = self.files();
+        let mut files = self.changing("create", name)?;
         if files.contains_key(name) {
             return Err(io_error("create", Path::new(name), io::ErrorKind::AlreadyExists.into()));
         }
@@ -252,11 +333,8 @@ impl Medium for Scratch {
     }
 
     fn write(&self, name: &str, offset: u64, octets: &[u8]) -> Result<(), StoreError> {
-        let failing = self.failing.load(Ordering::Relaxed);
+        drop(self.changing("write", name)?);
         self.with("write", name, |file| {
-            if failing {
-                return None;
-            }
             let from = usize::try_from(offset).ok()?;
             let end = from.checked_add(octets.len())?;
             if file.len() < end {
@@ -268,29 +346,77 @@ impl Medium for Scratch {
     }
 
     fn truncate(&self, name: &str, length: u64) -> Result<(), StoreError> {
+        drop(self.changing("truncate", name)?);
         self.with("truncate", name, |file| {
-            file.truncate(usize::try_from(length).ok()?);
+            file.resize(usize::try_from(length).ok()?, 0);
             Some(())
         })
     }
 
-    fn sync(&self, _name: &str) -> Result<(), StoreError> {
-        Ok(())
+    fn sync(&self, name: &str) -> Result<(), StoreError> {
+        drop(self.changing("sync", name)?);
+        self.with("sync", name, |_| Some(()))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
-        let mut files = self.files();
+        let mut files = self.changing("rename", from)?;
         let file = files.remove(from).ok_or_else(|| io_error("rename", Path::new(from), io::ErrorKind::NotFound.into()))?;
         files.insert(to.to_owned(), file);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
-        self.files().remove(name);
-        Ok(())
+        let removed = self.changing("remove", name)?.remove(name);
+        removed.map(drop).ok_or_else(|| io_error("remove", Path::new(name), io::ErrorKind::NotFound.into()))
     }
 
     fn sync_names(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.changing("sync", "the directory").map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every medium does.
+    fn check<M: Medium>(medium: &M) {
+        medium.create("b").unwrap();
+        assert!(medium.create("b").is_err(), "a file is made once");
+        medium.write("b", 3, b"xyz").unwrap();
+        assert_eq!(medium.length("b").unwrap(), 6);
+        let mut octets = [9; 6];
+        medium.read("b", 0, &mut octets).unwrap();
+        assert_eq!(&octets, b"\0\0\0xyz");
+        assert!(medium.read("b", 1, &mut octets).is_err(), "a read is whole or an error");
+        medium.truncate("b", 4).unwrap();
+        medium.sync("b").unwrap();
+        medium.create("c").unwrap();
+        medium.rename("b", "c").unwrap();
+        medium.create("a").unwrap();
+        medium.sync_names().unwrap();
+        assert_eq!((medium.list().unwrap(), medium.length("c").unwrap()), (vec!["a".to_owned(), "c".to_owned()], 4));
+        medium.clone().remove("a").unwrap();
+        for failed in [medium.length("a").err(), medium.sync("a").err(), medium.write("a", 0, b"").err(), medium.rename("a", "d").err()] {
+            assert!(matches!(failed, Some(StoreError::Io { .. })), "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_and_memory_do_the_same() {
+        check(&Scratch::default());
+        let dir = std::env::temp_dir().join(format!("waybill-medium-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&dir));
+        let medium = Directory::open(&dir).unwrap();
+        std::fs::create_dir(dir.join("index")).unwrap();
+        check(&medium);
+        assert!(matches!(Directory::open(&dir), Err(StoreError::Locked(_))));
+        for number in 0..OPEN_MAX + 10 {
+            medium.create(&number.to_string()).unwrap();
+        }
+        medium.write("0", 0, b"still there").unwrap();
+        drop(medium);
+        Directory::open(&dir).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

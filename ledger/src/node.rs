@@ -12,10 +12,9 @@ pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Status, Tra
 use crate::body::{Member, Request};
 use crate::checkpoint::{Checkpoint, Policy};
 use crate::frame::{Frame, change_of_members};
-use crate::medium::Medium;
+use crate::medium::{Medium, StoreError};
 use crate::proof::Receipt;
 use crate::record::{Entry, Leaf, Stamped, Verdict};
-use crate::segment::StoreError;
 use crate::state::{Applied, Checked, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
@@ -40,7 +39,7 @@ struct Pending {
 
 /// A committed entry of the log, read.
 enum Committed {
-    Record { raft_index: u64, stamp: Timestamp, checked: Option<Box<Checked>> },
+    Record { stamp: Timestamp, checked: Option<Box<Checked>> },
     Members(Option<ConfChangeV2>),
 }
 
@@ -87,44 +86,27 @@ impl<M: Medium> std::fmt::Debug for Node<M> {
 
 /// Opening and asking.
 impl<M: Medium> Node<M> {
-    /// A node over its storage: founds the ledger in an empty store, or replays the leaves of one that is not. What the
-    /// log has committed beyond them follows in the first steps.
+    /// A node over its storage: founds the ledger, and applies what the log says is committed. What was committed and not yet
+    /// saved as such follows in the first steps.
     ///
     /// # Errors
-    /// The genesis is not acceptable, the member is not in it, the store is of another ledger or fails, or its leaves are not
-    /// what the state machine makes of their bodies.
+    /// The genesis is not acceptable, the member is not in it, the store fails, or its leaves contradict
+    /// the checkpoint that was published of them.
     pub fn open(config: Config, store: Store<M>) -> Result<Self, StoreError> {
         let mut store = store;
         let bad = |verdict: Verdict| StoreError::Diverged(format!("the genesis is not acceptable: {verdict}"));
         let genesis = Request::read(config.genesis).map_err(bad)?;
-        let (mut state, founding) = State::found(genesis).map_err(bad)?;
+        let (state, founding) = State::found(genesis).map_err(bad)?;
         let mut tree = Tree::default();
-        if store.size() == 0 {
-            store.push_leaf(0, &founding.octets)?;
-        }
-        let mut applied = 0;
-        for index in 0..store.size() {
-            let (raft_index, octets) = store.leaf(index)?;
-            let hash = if index == 0 { founding.hash } else { replay(&mut state, &octets)? };
-            if Leaf::hash(&octets) != hash || raft_index < applied {
-                return Err(StoreError::Diverged(format!("leaf {index} is not what its body leads to")));
-            }
-            tree.push(hash);
-            applied = raft_index;
-        }
+        assert_eq!(store.size(), 0, "the leaves of an opened store follow from its log");
+        store.push_leaf(founding.octets);
+        tree.push(founding.hash);
         let me = state.member(&config.member).filter(|me| me.node_key == config.node_key.public()).cloned();
         let me = me.ok_or_else(|| StoreError::Diverged(format!("the genesis has no node {} with this key", config.member)))?;
         let policy = Policy::of_genesis(state.ledger(), state.genesis());
-        let mut witness = Witness::new(policy, me.id.clone(), config.node_key);
-        let mut effects = Vec::new();
-        if let Some(note) = store.note() {
-            witness.adopt(&tree, note, state.time(), &mut effects);
-        }
-        if effects.iter().any(|effect| matches!(effect, Effect::Fork(_))) {
-            return Err(StoreError::Diverged("the leaves contradict the checkpoint that was published of them".to_owned()));
-        }
-        let settings = settings(me.node, config.election_ticks, config.heartbeat_ticks, applied);
-        let disk = Disk::new(store, Wanted::of(state.members()).founding(), applied);
+        let witness = Witness::new(policy, me.id.clone(), config.node_key);
+        let settings = settings(me.node, config.election_ticks, config.heartbeat_ticks);
+        let disk = Disk::new(store, Wanted::of(state.members()).founding());
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
         let mut node = Self {
@@ -150,7 +132,25 @@ impl<M: Medium> Node<M> {
             effects: Vec::new(),
         };
         node.pace();
+        node.recover()?;
         Ok(node)
+    }
+
+    /// Applies what the log says is committed, and takes up the checkpoint that was published of it.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        // Nobody waits for an answer, and no clock is judged by old stamps.
+        let never = Timestamp(u64::MAX);
+        while self.raft.has_ready() {
+            self.ready(never, &mut Vec::new())?;
+        }
+        if let Some(note) = self.store().note().map(str::to_owned) {
+            self.witness.adopt(&self.tree, &note, self.state.time(), &mut Vec::new());
+            // It was saved together with a commit index that covers it.
+            if self.witness.published().is_none_or(|(_, published)| published != note) {
+                return Err(StoreError::Diverged("the leaves contradict the checkpoint that was published of them".to_owned()));
+            }
+        }
+        self.raft.store().failure.take().map_or(Ok(()), Err)
     }
 
     /// What the leaves say.
@@ -189,9 +189,9 @@ impl<M: Medium> Node<M> {
     /// # Errors
     /// There is none, it is damaged, or the medium failed.
     pub fn leaf(&self, index: u64) -> Result<Vec<u8>, StoreError> {
-        let (_, octets) = self.raft.store().store.leaf(index)?;
+        let octets = self.raft.store().store.leaf(index)?;
         if Some(Leaf::hash(&octets)) == self.tree.leaf(index) {
-            Ok(octets)
+            Ok(octets.to_vec())
         } else {
             Err(StoreError::Diverged(format!("leaf {index} changed on disk")))
         }
@@ -306,13 +306,13 @@ impl<M: Medium> Node<M> {
         // 1: a leader's messages, before its own disk has what is in them: it counts itself only when it has. Nobody else
         // has any here.
         self.send(ready.take_messages(), outputs);
-        // 4 and 5: entries and hard state become durable, together. A commit index alone is not written: the leaves
-        // remember what was applied. (2, snapshots: there are none.)
+        // 4 and 5: entries and hard state become durable, together. A commit index alone is not written, it goes
+        // with the next batch: who restarts without it learns it from the others. (2, snapshots: there are none.)
         let entries: Vec<LogEntry> = ready.take_entries().into_iter().map(log_entry).collect();
         if ready.must_sync() || !entries.is_empty() {
-            let state = ready.hs().map(|state| HardState { term: state.term, vote: state.vote, commit: state.commit });
             let note = self.note.take().map(|(note, _)| note);
-            self.raft.mut_store().store.save(Batch { hard_state: state, entries: &entries, note: note.as_deref() })?;
+            let hard_state = self.hard_state();
+            self.raft.mut_store().store.save(Batch { hard_state, entries: &entries, note: note.as_deref() })?;
         }
         // 6: votes and acknowledgements, which promise what is now on the disk.
         self.send(ready.take_persisted_messages(), outputs);
@@ -338,6 +338,12 @@ impl<M: Medium> Node<M> {
         Ok(())
     }
 
+    /// As it stands: the commit index goes along, so that a saved checkpoint is one of what is known to be committed.
+    fn hard_state(&self) -> Option<HardState> {
+        let state = self.raft.raft.hard_state();
+        Some(HardState { term: state.term, vote: state.vote, commit: state.commit })
+    }
+
     /// Applies committed entries in order. Those that this node admitted itself were read and checked then; the signatures
     /// of the others are verified as one batch.
     fn apply(&mut self, entries: &[RaftEntry], now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
@@ -354,17 +360,17 @@ impl<M: Medium> Node<M> {
                 let Ok(request) = Request::read(stamped.entry) else { continue };
                 unread.push(request);
             }
-            committed.push(Committed::Record { raft_index: entry.index, stamp: stamped.time, checked: checked.map(Box::new) });
+            committed.push(Committed::Record { stamp: stamped.time, checked: checked.map(Box::new) });
         }
         let mut read = self.state.check(unread).into_iter();
         for entry in committed {
             match entry {
                 Committed::Members(change) => self.follow(change.as_ref()),
-                Committed::Record { raft_index, stamp, checked } => {
+                Committed::Record { stamp, checked } => {
                     let Some(checked) = checked.or_else(|| read.next().and_then(Result::ok).map(Box::new)) else { continue };
                     self.look_at_clock(stamp, checked.request().id(), now, outputs);
                     if let Ok(applied) = self.state.apply(&checked, stamp) {
-                        self.keep(raft_index, &applied)?;
+                        self.keep(applied);
                     }
                     self.answer(checked.request().id(), outputs);
                 }
@@ -423,12 +429,11 @@ impl<M: Medium> Node<M> {
         }
     }
 
-    fn keep(&mut self, raft_index: u64, applied: &Applied) -> Result<(), StoreError> {
+    fn keep(&mut self, applied: Applied) {
         assert_eq!(applied.leaf.index, self.tree.size(), "leaves have no gaps");
-        self.raft.mut_store().store.push_leaf(raft_index, &applied.octets)?;
+        self.raft.mut_store().store.push_leaf(applied.octets);
         self.tree.push(applied.hash);
         assert_eq!(self.tree.size(), self.state.size(), "state and tree go together");
-        Ok(())
     }
 
     fn answer(&mut self, client: &str, outputs: &mut dyn Outbox) {
@@ -611,7 +616,8 @@ impl<M: Medium> Node<M> {
         self.raft.tick();
         let patience = self.election_ticks as u64;
         if let Some((note, _)) = self.note.take_if(|(_, since)| *since + patience <= self.ticks) {
-            self.raft.mut_store().store.save(Batch { note: Some(&note), ..Batch::default() })?;
+            let hard_state = self.hard_state();
+            self.raft.mut_store().store.save(Batch { hard_state, note: Some(&note), entries: &[] })?;
         }
         self.lead_members(outputs);
         self.reads.late(self.ticks.saturating_sub(patience));
@@ -709,12 +715,11 @@ impl<M: Medium> Node<M> {
     }
 }
 
-fn settings(node: u64, election_tick: usize, heartbeat_tick: usize, applied: u64) -> raft::Config {
+fn settings(node: u64, election_tick: usize, heartbeat_tick: usize) -> raft::Config {
     raft::Config {
         id: node,
         election_tick,
         heartbeat_tick,
-        applied,
         max_size_per_msg: 1 << 20,
         max_inflight_msgs: 256,
         max_uncommitted_size: 64 << 20,
@@ -730,12 +735,4 @@ fn refuse(ticket: Option<u64>, verdict: Verdict, outputs: &mut dyn Outbox) {
     if let Some(ticket) = ticket {
         outputs.put(Output::Answer { ticket, answer: Answer::Invalid(verdict) });
     }
-}
-
-fn replay(state: &mut State, octets: &[u8]) -> Result<Hash, StoreError> {
-    let broken = |what: String| StoreError::Diverged(format!("leaf {}: {what}", state.size()));
-    let leaf = Leaf::read(octets).map_err(|error| broken(error.to_string()))?;
-    let request = Request::read(leaf.entry).map_err(|verdict| broken(verdict.to_string()))?;
-    let applied = state.apply(&Checked::replayed(request), leaf.time);
-    applied.map(|applied| applied.hash).map_err(|verdict| StoreError::Diverged(format!("a leaf in the store: {verdict}")))
 }

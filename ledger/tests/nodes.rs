@@ -8,6 +8,7 @@ use ledger::checkpoint::{Checkpoint, Cosignature};
 use ledger::medium::{Medium, Scratch};
 use ledger::node::{Answer, Input, Transaction};
 use ledger::record::{Outcome, Refusal, Verdict};
+use ledger::store::Batch;
 use ledger::tree::Hash;
 use ledger::witness::{Fork, Unfounded};
 
@@ -85,7 +86,7 @@ fn a_killed_leader_costs_no_answered_trade_and_none_happens_twice() {
             city.step(to, Input::Message { from, octets });
         }
         let leader = city.leader().unwrap();
-        let store = city::without_leaves(&city.kill(leader));
+        let store = city.kill(leader);
         city.tick(60);
         let member = city::MEMBERS[usize::try_from(leader - 1).unwrap()];
         city.nodes.insert(leader, open(member, 3, store));
@@ -122,7 +123,7 @@ fn without_a_quorum_nothing_is_answered_and_afterwards_everything_is() {
 }
 
 #[test]
-fn a_new_node_catches_up_from_nothing_and_a_changed_leaf_is_not_opened() {
+fn a_new_node_catches_up_from_nothing_and_a_changed_log_is_not_opened() {
     let mut city = Network::new(3, |_| city::scratch(3));
     city.cut = [4].into();
     city.tick(40);
@@ -136,17 +137,16 @@ fn a_new_node_catches_up_from_nothing_and_a_changed_leaf_is_not_opened() {
 
     let store = city.kill(4);
     let mut damaged = city::scratch(3);
-    for index in 0..store.size() {
-        let (raft_index, mut octets) = store.leaf(index).unwrap();
-        if index == 9 {
-            let at = octets.windows(9).position(|window| window == b"delivered").unwrap();
-            octets[at] = b'D';
+    for index in 1..=store.last() {
+        let mut entry = store.entry(index).unwrap();
+        if let Some(at) = entry.data.windows(9).position(|window| window == b"delivered") {
+            entry.data[at] = b'D';
         }
-        damaged.push_leaf(raft_index, &octets).unwrap();
+        damaged.save(Batch { hard_state: Some(store.hard_state()), entries: &[entry], note: store.note() }).unwrap();
     }
     let config = ledger::node::Config::new("bureau", city::genesis(3), city::node_key("bureau"));
     let error = ledger::node::Node::open(config, damaged).unwrap_err();
-    assert!(error.to_string().contains("leaf 9"), "{error}");
+    assert!(error.to_string().contains("contradict the checkpoint"), "{error}");
 }
 
 #[test]
@@ -180,8 +180,9 @@ fn frames_of_a_broken_peer_change_nothing() {
 fn a_failed_write_stops_the_node() {
     let mut city = city();
     let store = city.kill(2);
-    store.medium().fail();
+    let medium = store.medium().clone();
     city.nodes.insert(2, open("health", 3, store));
+    medium.fail();
     city.step(city.leader().unwrap_or(1), Input::Propose { ticket: 100, entry: delivered("trade") });
     let mut outputs = Vec::new();
     let mut failed = false;
@@ -208,7 +209,7 @@ fn a_city_that_lost_power_goes_on_where_it_was() {
     }
     let roots = city.roots();
     for number in [1, 2, 3, 4] {
-        let store = city::without_leaves(&city.kill(number));
+        let store = city.kill(number);
         city.nodes.insert(number, open(city::MEMBERS[usize::try_from(number - 1).unwrap()], 3, store));
     }
     city.queue.clear();

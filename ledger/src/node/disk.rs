@@ -1,7 +1,6 @@
 //! The store as Raft reads it.
 
-use crate::medium::Medium;
-use crate::segment::StoreError;
+use crate::medium::{Medium, StoreError};
 use crate::store::{LogEntry, Store};
 use raft::eraftpb::{ConfState, Entry as RaftEntry, EntryType, Snapshot};
 use raft::{GetEntriesContext, RaftState, StorageError};
@@ -12,18 +11,17 @@ use std::cell::RefCell;
 const MEMBERS: u8 = 0xc2;
 
 /// The store as Raft reads it.
-pub(super) struct Disk<M> {
+pub(super) struct Disk<M: Medium> {
     pub(super) store: Store<M>,
     /// Raft's members by what is applied.
     pub(super) members: ConfState,
-    applied: u64,
     /// A read that failed: Raft would end the process over it, the node reports it at the end of the step.
     pub(super) failure: RefCell<Option<StoreError>>,
 }
 
 impl<M: Medium> Disk<M> {
-    pub(super) fn new(store: Store<M>, members: ConfState, applied: u64) -> Self {
-        Self { store, members, applied, failure: RefCell::new(None) }
+    pub(super) fn new(store: Store<M>, members: ConfState) -> Self {
+        Self { store, members, failure: RefCell::new(None) }
     }
 }
 
@@ -50,7 +48,7 @@ impl<M: Medium> raft::Storage for Disk<M> {
     fn initial_state(&self) -> raft::Result<RaftState> {
         let saved = self.store.hard_state();
         let mut state = raft::eraftpb::HardState { term: saved.term, vote: saved.vote, ..raft::eraftpb::HardState::default() };
-        state.commit = saved.commit.max(self.applied);
+        state.commit = saved.commit;
         Ok(RaftState::new(state, self.members.clone()))
     }
 
@@ -76,14 +74,11 @@ impl<M: Medium> raft::Storage for Disk<M> {
     }
 
     fn term(&self, index: u64) -> raft::Result<u64> {
-        if index == 0 {
-            return Ok(0);
-        }
         self.store.term(index).ok_or(raft::Error::Store(StorageError::Unavailable))
     }
 
     fn first_index(&self) -> raft::Result<u64> {
-        Ok(1)
+        Ok(self.store.first())
     }
 
     fn last_index(&self) -> raft::Result<u64> {

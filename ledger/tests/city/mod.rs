@@ -174,15 +174,6 @@ pub fn scratch(voters: usize) -> Store<Scratch> {
     Store::open(Scratch::default(), &Hash::of(genesis(voters).body())).unwrap()
 }
 
-/// What a power loss may leave of a store: its log, and no leaf.
-pub fn without_leaves(store: &Store<Scratch>) -> Store<Scratch> {
-    let medium = store.medium().fork();
-    for name in medium.list().unwrap().iter().filter(|name| name.starts_with("seg_")) {
-        medium.remove(name).unwrap();
-    }
-    Store::open(medium, &Hash::of(genesis(3).body())).unwrap()
-}
-
 /// Nodes and the frames between them, in one queue: the same calls give the same run.
 pub struct Network<M: Medium> {
     pub nodes: BTreeMap<u64, Node<M>>,
@@ -273,8 +264,10 @@ impl<M: Medium> Network<M> {
         panic!("no answer to {ticket}")
     }
 
+    /// Ends a node, and opens again what it leaves.
     pub fn kill(&mut self, number: u64) -> Store<M> {
-        self.nodes.remove(&number).unwrap().into_store()
+        let medium = self.nodes.remove(&number).unwrap().into_store().medium().clone();
+        Store::open(medium, &Hash::of(genesis(3).body())).unwrap()
     }
 
     pub fn roots(&self) -> BTreeSet<(u64, String)> {

@@ -1,0 +1,228 @@
+//! The log's files: CRC-framed records, appended to space written before. `ledger/FORMAT.md` is its contract.
+
+use crate::medium::{Medium, StoreError};
+use crate::tree::Hash;
+use std::path::PathBuf;
+
+/// A file is closed to further frames when the next one would pass this length.
+pub(crate) const FILE_BYTES: u64 = 16 << 20;
+/// Space is written ahead in steps of this length: a sync of octets that overwrite others need not wait for a new length.
+const AHEAD_BYTES: u64 = 256 << 10;
+/// A frame's payload, at most.
+const FRAME_BYTES_MAX: usize = 1 << 30;
+const MAGIC: &[u8; 12] = b"WAYBILL2 wal";
+const PREFIX: &str = "wal_";
+const HEADER: u64 = 44;
+const FRAME_HEAD: u64 = 16;
+
+/// The end of an interrupted write, cut off when the file was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it ends now.
+    pub offset: u64,
+    /// Octets cut off.
+    pub octets: u64,
+}
+
+/// Where a frame lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The number of the first frame of its file: that is the file's name.
+    file: u64,
+    offset: u64,
+    sequence: u64,
+}
+
+impl Place {
+    /// Whether this is the very first frame of the log.
+    pub(crate) fn opens_log(self) -> bool {
+        self.sequence == 0
+    }
+}
+
+/// Told of every frame when files are opened; its error is what is wrong with the frame.
+pub(crate) type Visit<'v> = dyn FnMut(Place, &[u8]) -> Result<(), String> + 'v;
+
+/// The files `wal_<number of the first frame>`.
+#[derive(Debug)]
+pub(crate) struct Frames<M> {
+    medium: M,
+    header: Vec<u8>,
+    /// The first frames of the files, ascending.
+    files: Vec<u64>,
+    next: u64,
+    /// Of the last file: octets in use, and octets there.
+    used: u64,
+    ahead: u64,
+}
+
+impl<M: Medium> Frames<M> {
+    /// Opens the files, gives each frame to `visit`, and cuts off a torn end. Files before the first were removed once.
+    ///
+    /// # Errors
+    /// A damaged frame that is no torn end, a file of another ledger, a gap, or the medium.
+    pub(crate) fn open(medium: M, ledger: &Hash, visit: &mut Visit<'_>) -> Result<(Self, Option<Torn>), StoreError> {
+        let header = [MAGIC.as_slice(), &ledger.0].concat();
+        let mut opened = Self { medium, header, files: Vec::new(), next: 0, used: 0, ahead: 0 };
+        let names: Vec<String> = opened.medium.list()?.into_iter().filter(|name| name.starts_with(PREFIX)).collect();
+        let mut torn = None;
+        for (at, found) in names.iter().enumerate() {
+            if at == 0 {
+                let first = found.strip_prefix(PREFIX).and_then(|digits| digits.parse().ok());
+                opened.next = first.ok_or_else(|| StoreError::corrupt(opened.medium.path(found), 0, "its name holds no number"))?;
+            }
+            if *found != name(opened.next) {
+                return Err(StoreError::corrupt(opened.medium.path(found), 0, format!("frame {} should come next", opened.next)));
+            }
+            torn = opened.open_file(found, at + 1 == names.len(), visit)?;
+        }
+        if opened.files.is_empty() {
+            opened.create()?;
+        }
+        Ok((opened, torn))
+    }
+
+    /// Whether the next frame, with a payload of `length`, will be the first of a file.
+    pub(crate) fn opens_file(&self, length: usize) -> bool {
+        self.used == HEADER || self.used + FRAME_HEAD + length as u64 > FILE_BYTES
+    }
+
+    /// Writes one frame; [`Frames::sync`] makes it durable. A full file is synced before the next is begun.
+    ///
+    /// # Errors
+    /// The medium. What was written of the frame is cut off when the directory is opened again.
+    pub(crate) fn append(&mut self, payload: &[u8]) -> Result<Place, StoreError> {
+        assert!(payload.len() <= FRAME_BYTES_MAX, "a batch is smaller than a frame");
+        if self.opens_file(payload.len()) && self.used > HEADER {
+            self.sync()?;
+            self.create()?;
+        }
+        let file = self.files.last().copied().ok_or(StoreError::Stopped)?;
+        let frame = frame_of(self.next, payload);
+        let end = self.used + frame.len() as u64;
+        if end > self.ahead {
+            let ahead = end.next_multiple_of(AHEAD_BYTES);
+            let zeros = vec![0; usize::try_from(ahead - end).unwrap_or(0)];
+            self.medium.write(&name(file), end, &zeros)?;
+            self.ahead = ahead;
+        }
+        self.medium.write(&name(file), self.used, &frame)?;
+        let place = Place { file, offset: self.used, sequence: self.next };
+        self.used = end;
+        self.next += 1;
+        Ok(place)
+    }
+
+    /// Returns when everything written is on the medium.
+    ///
+    /// # Errors
+    /// The medium. The call is not tried again: after a failed sync the kernel may have dropped what it could not write.
+    pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
+        self.files.last().map_or(Ok(()), |file| self.medium.sync(&name(*file)))
+    }
+
+    /// Reads a frame's payload back, checked.
+    ///
+    /// # Errors
+    /// The medium, or the frame is damaged.
+    pub(crate) fn read(&self, place: Place) -> Result<Vec<u8>, StoreError> {
+        let file = name(place.file);
+        let damaged =
+            || StoreError::corrupt(self.medium.path(&file), place.offset, format!("frame {} does not match its checksum", place.sequence));
+        let mut head = [0; 16];
+        self.medium.read(&file, place.offset, &mut head)?;
+        let (length, crc, sequence) = split_head(&head);
+        let length = usize::try_from(length).ok().filter(|length| sequence == place.sequence && *length <= FRAME_BYTES_MAX);
+        let mut payload = vec![0; length.ok_or_else(damaged)?];
+        self.medium.read(&file, place.offset + FRAME_HEAD, &mut payload)?;
+        if checksum(sequence, &payload) == crc { Ok(payload) } else { Err(damaged()) }
+    }
+
+    fn create(&mut self) -> Result<(), StoreError> {
+        let file = name(self.next);
+        self.medium.create(&file)?;
+        self.medium.write(&file, 0, &self.header)?;
+        self.medium.sync(&file)?;
+        self.medium.sync_names()?;
+        self.files.push(self.next);
+        (self.used, self.ahead) = (HEADER, HEADER);
+        Ok(())
+    }
+
+    fn open_file(&mut self, name: &str, last: bool, visit: &mut Visit<'_>) -> Result<Option<Torn>, StoreError> {
+        let octets = self.medium.read_all(name)?;
+        let length = octets.len() as u64;
+        self.files.push(self.next);
+        let Some(mut rest) = octets.strip_prefix(self.header.as_slice()) else {
+            // A crash between the file's creation and the sync of its header; frames come later.
+            if !last || octets.len() > self.header.len() {
+                return Err(StoreError::corrupt(self.medium.path(name), 0, "not a log file of this ledger, or of another version"));
+            }
+            self.medium.write(name, 0, &self.header)?;
+            self.medium.sync(name)?;
+            (self.used, self.ahead) = (HEADER, HEADER);
+            return Ok(Some(Torn { path: self.medium.path(name), offset: 0, octets: length }));
+        };
+        let file = self.next;
+        let mut offset = HEADER;
+        while let Some((payload, tail)) = frame(rest, self.next) {
+            visit(Place { file, offset, sequence: self.next }, payload)
+                .map_err(|what| StoreError::corrupt(self.medium.path(name), offset, what))?;
+            offset += FRAME_HEAD + payload.len() as u64;
+            self.next += 1;
+            rest = tail;
+        }
+        (self.used, self.ahead) = (offset, length);
+        let left = rest.iter().rposition(|octet| *octet != 0).map_or(0, |at| at + 1);
+        if left == 0 {
+            return Ok(None);
+        }
+        if !last || (1..left).any(|at| later_frame(rest, at, self.next)) {
+            return Err(StoreError::corrupt(self.medium.path(name), offset, format!("frame {} does not match its checksum", self.next)));
+        }
+        self.medium.write(name, offset, &vec![0; left])?;
+        self.medium.sync(name)?;
+        Ok(Some(Torn { path: self.medium.path(name), offset, octets: left as u64 }))
+    }
+}
+
+fn name(first: u64) -> String {
+    format!("{PREFIX}{first:020}")
+}
+
+fn frame_of(sequence: u64, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let numbers = [length, checksum(sequence, payload)].map(u32::to_be_bytes).concat();
+    [numbers.as_slice(), &sequence.to_be_bytes(), payload].concat()
+}
+
+fn checksum(sequence: u64, payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&sequence.to_be_bytes());
+    crc.update(payload);
+    crc.finalize()
+}
+
+fn split_head(head: &[u8; 16]) -> (u32, u32, u64) {
+    let [a, b, c, d, e, f, g, h, sequence @ ..] = *head;
+    (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]), u64::from_be_bytes(sequence))
+}
+
+/// The payload of the frame that starts `octets`, if it is frame `sequence` and whole, and what follows it.
+fn frame(octets: &[u8], sequence: u64) -> Option<(&[u8], &[u8])> {
+    let (head, rest) = octets.split_first_chunk::<16>()?;
+    let (length, crc, found) = split_head(head);
+    // An empty payload is never written: zeros are no frame, not even frame 0.
+    let (payload, tail) = rest.split_at_checked(usize::try_from(length).ok().filter(|length| *length > 0)?)?;
+    (found == sequence && checksum(sequence, payload) == crc).then_some((payload, tail))
+}
+
+/// Whether a whole frame with a later number stands at `at`: then what stands before it was synced once, and is damaged.
+fn later_frame(octets: &[u8], at: usize, sequence: u64) -> bool {
+    let Some(octets) = octets.get(at..) else { return false };
+    let Some(head) = octets.first_chunk::<16>() else { return false };
+    let (_, _, found) = split_head(head);
+    found > sequence && found - sequence < 1 << 32 && frame(octets, found).is_some()
+}

@@ -1,0 +1,245 @@
+//! The log: Raft's entries and hard state and the published checkpoint, durable before they are answered for.
+
+use crate::frames::{Frames, Place, Torn};
+use crate::medium::{Medium, StoreError};
+use crate::tree::Hash;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Log entries kept in memory for followers that are a little behind: their number, and their octets.
+const RECENT_MAX: usize = 4096;
+const RECENT_BYTES_MAX: usize = 16 << 20;
+
+const HARD_STATE: u8 = 1;
+const ENTRY: u8 = 2;
+const NOTE: u8 = 3;
+const RESTART: u8 = 5;
+
+/// Raft's hard state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HardState {
+    /// The current term.
+    pub term: u64,
+    /// The node voted for in it; 0 for none.
+    pub vote: u64,
+    /// The highest index known to be committed.
+    pub commit: u64,
+}
+
+/// One entry of the Raft log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its Raft index, from 1.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+    /// What it carries; empty for a leader's first entry.
+    pub data: Vec<u8>,
+}
+
+/// What becomes durable together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Batch<'a> {
+    /// The hard state, if it changed.
+    pub hard_state: Option<HardState>,
+    /// Entries; those from the first one's index on are replaced.
+    pub entries: &'a [LogEntry],
+    /// The latest published checkpoint, if there is a new one.
+    pub note: Option<&'a str>,
+}
+
+/// The log of one node.
+#[derive(Debug)]
+pub(crate) struct Wal<M> {
+    frames: Frames<M>,
+    said: Said,
+}
+
+/// What the frames say.
+#[derive(Debug, Default)]
+struct Said {
+    hard_state: HardState,
+    note: Option<String>,
+    /// Index and, if it is known, term of the entry before the first.
+    base: (u64, Option<u64>),
+    /// Term and frame of entry `base.0 + 1 + i`.
+    entries: VecDeque<(u64, Place)>,
+    recent: BTreeMap<u64, LogEntry>,
+    recent_bytes: usize,
+}
+
+impl<M: Medium> Wal<M> {
+    /// Opens the log and cuts off a torn end.
+    ///
+    /// # Errors
+    /// It is damaged, of another ledger, or the medium failed.
+    pub(crate) fn open(medium: M, ledger: &Hash) -> Result<(Self, Option<Torn>), StoreError> {
+        let mut said = Said { base: (0, Some(0)), ..Said::default() };
+        let mut started = false;
+        let (frames, torn) = Frames::open(medium, ledger, &mut |place, payload| {
+            let cut = !std::mem::replace(&mut started, true) && !place.opens_log();
+            said.take(place, payload, cut).ok_or_else(|| "a frame of the log that cannot be read".to_owned())
+        })?;
+        Ok((Self { frames, said }, torn))
+    }
+
+    pub(crate) fn hard_state(&self) -> HardState {
+        self.said.hard_state
+    }
+
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.said.note.as_deref()
+    }
+
+    /// The first index that Raft may ask for: the term of the one before it is known.
+    pub(crate) fn first(&self) -> u64 {
+        self.said.base.0 + if self.said.base.1.is_some() { 1 } else { 2 }
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.said.base.0 + self.said.entries.len() as u64
+    }
+
+    pub(crate) fn term(&self, index: u64) -> Option<u64> {
+        if index == self.said.base.0 { self.said.base.1 } else { self.said.place(index).map(|(term, _)| term) }
+    }
+
+    pub(crate) fn entry(&self, index: u64) -> Result<LogEntry, StoreError> {
+        if let Some(entry) = self.said.recent.get(&index) {
+            return Ok(entry.clone());
+        }
+        let (_, place) = self.said.place(index).ok_or_else(|| StoreError::Diverged(format!("no log entry {index}")))?;
+        let payload = self.frames.read(place)?;
+        let found = records(&payload).into_iter().flatten().find_map(|(tag, numbers, data)| match (tag, numbers.as_slice()) {
+            (ENTRY, [at, term]) if *at == index => Some(LogEntry { index, term: *term, data: data.to_vec() }),
+            _ => None,
+        });
+        found.ok_or_else(|| StoreError::Diverged(format!("log entry {index} is not in its frame")))
+    }
+
+    /// Makes a batch durable: one frame, one sync.
+    pub(crate) fn save(&mut self, batch: Batch<'_>) -> Result<(), StoreError> {
+        let mut payload = Vec::new();
+        if let Some(state) = batch.hard_state {
+            put(&mut payload, HARD_STATE, &[state.term, state.vote, state.commit], &[]);
+        }
+        if let Some(note) = batch.note {
+            put(&mut payload, NOTE, &[], note.as_bytes());
+        }
+        for entry in batch.entries {
+            put(&mut payload, ENTRY, &[entry.index, entry.term], &entry.data);
+        }
+        if payload.is_empty() { Ok(()) } else { self.append(payload) }
+    }
+
+    fn append(&mut self, mut payload: Vec<u8>) -> Result<(), StoreError> {
+        // Each file says all that is no entry again, so that those before it can be removed.
+        let head = self.head();
+        if self.frames.opens_file(head.len() + payload.len()) {
+            payload = [head, payload].concat();
+        }
+        let place = self.frames.append(&payload)?;
+        self.frames.sync()?;
+        let taken = self.said.take(place, &payload, false);
+        assert!(taken.is_some(), "what was written is what is read");
+        Ok(())
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let mut head = Vec::new();
+        let state = self.said.hard_state;
+        put(&mut head, HARD_STATE, &[state.term, state.vote, state.commit], &[]);
+        if let Some(note) = &self.said.note {
+            put(&mut head, NOTE, &[], note.as_bytes());
+        }
+        head
+    }
+}
+
+impl Said {
+    fn place(&self, index: u64) -> Option<(u64, Place)> {
+        let at = index.checked_sub(self.base.0)?.checked_sub(1)?;
+        self.entries.get(usize::try_from(at).ok()?).copied()
+    }
+
+    /// `cut`: the files before this frame's were removed, and the first entry may have any index.
+    fn take(&mut self, place: Place, payload: &[u8], cut: bool) -> Option<()> {
+        let mut cut = cut;
+        for (tag, numbers, data) in records(payload)? {
+            match (tag, numbers.as_slice()) {
+                (HARD_STATE, &[term, vote, commit]) => self.hard_state = HardState { term, vote, commit },
+                (ENTRY, &[index, term]) => {
+                    if std::mem::replace(&mut cut, false) {
+                        self.base = (index.checked_sub(1)?, None);
+                    }
+                    self.put(place, LogEntry { index, term, data: data.to_vec() })?;
+                }
+                (NOTE, []) => self.note = Some(String::from_utf8(data.to_vec()).ok()?),
+                (RESTART, &[index, term]) => self.restart(index, Some(term)),
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    fn restart(&mut self, index: u64, term: Option<u64>) {
+        self.base = (index, term);
+        self.entries.clear();
+        self.recent.clear();
+        self.recent_bytes = 0;
+    }
+
+    /// Entries from its index on are replaced, as Raft replaces what was never committed.
+    fn put(&mut self, place: Place, entry: LogEntry) -> Option<()> {
+        let before = entry.index.checked_sub(1)?;
+        if before < self.base.0 {
+            self.restart(before, None);
+        }
+        let at = usize::try_from(before - self.base.0).ok()?;
+        if at > self.entries.len() {
+            return None;
+        }
+        self.entries.truncate(at);
+        self.entries.push_back((entry.term, place));
+        while self.recent.last_key_value().is_some_and(|(index, _)| *index >= entry.index) {
+            let (_, gone) = self.recent.pop_last()?;
+            self.recent_bytes -= gone.data.len();
+        }
+        self.recent_bytes += entry.data.len();
+        self.recent.insert(entry.index, entry);
+        while self.recent.len() > RECENT_MAX || (self.recent_bytes > RECENT_BYTES_MAX && self.recent.len() > 1) {
+            let (_, gone) = self.recent.pop_first()?;
+            self.recent_bytes -= gone.data.len();
+        }
+        Some(())
+    }
+}
+
+type Record<'a> = (u8, Vec<u64>, &'a [u8]);
+
+/// A record of a log frame: its tag, its numbers' count, the numbers, the length of its data, the data.
+fn put(payload: &mut Vec<u8>, tag: u8, numbers: &[u64], data: &[u8]) {
+    payload.push(tag);
+    payload.push(u8::try_from(numbers.len()).unwrap_or(u8::MAX));
+    for number in numbers {
+        payload.extend_from_slice(&number.to_be_bytes());
+    }
+    payload.extend_from_slice(&(data.len() as u64).to_be_bytes());
+    payload.extend_from_slice(data);
+}
+
+fn records(mut payload: &[u8]) -> Option<Vec<Record<'_>>> {
+    let mut records = Vec::new();
+    while let Some((&[tag, count], mut rest)) = payload.split_first_chunk::<2>() {
+        let mut numbers = Vec::new();
+        for _ in 0..count {
+            let (number, tail) = rest.split_first_chunk::<8>()?;
+            numbers.push(u64::from_be_bytes(*number));
+            rest = tail;
+        }
+        let (length, tail) = rest.split_first_chunk::<8>()?;
+        let (data, tail) = tail.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
+        records.push((tag, numbers, data));
+        payload = tail;
+    }
+    payload.is_empty().then_some(records)
+}
