@@ -143,6 +143,8 @@ impl<M: Medium> Node<M> {
         while self.raft.has_ready() {
             self.ready(never, &mut Vec::new())?;
         }
+        // The members and their keys are those of the log, no longer the genesis' alone.
+        self.witness.set_policy(self.policy_of_members());
         if let Some(note) = self.store().note().map(str::to_owned) {
             self.witness.adopt(&self.tree, &note, self.state.time(), &mut Vec::new());
             // It was saved together with a commit index that covers it.
@@ -393,10 +395,14 @@ impl<M: Medium> Node<M> {
             }
         }
         if members != self.members {
-            self.witness.set_policy(Policy::of_members(self.state.ledger(), self.state.members(), self.state.genesis().quorum));
+            self.witness.set_policy(self.policy_of_members());
             outputs.put(Output::Members { members: members.values().cloned().collect() });
             self.members = members;
         }
+    }
+
+    fn policy_of_members(&self) -> Policy {
+        Policy::of_members(self.state.ledger(), self.state.members(), self.state.genesis().quorum)
     }
 
     /// Changes Raft's members, if the ledger wants it at this place of the log: every node decides the same here. What does
