@@ -1,23 +1,22 @@
 //! The bodies of records as the state machine sees them, and who must sign which.
 
+mod form;
+mod read;
+
 use crate::keys::PublicKey;
-use crate::record::{Entry, Kind, LEDGER_NS, PartySignature, Verdict, limits};
-use crate::tree::Hash;
+use crate::record::{Entry, Kind, PartySignature, Place, Verdict, limits};
+use crate::tree::{Hash, Tree, leaf_hash};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 use xsd::schema::Schemas;
 use xsd::time::Timestamp;
-use xsd::tree::Element;
 
 /// What schemas let pass and records do without: the ledger's own prefix, which would not be declared again inside a leaf,
 /// instructions, and the attributes that any element may carry.
 const STRANGE: [&str; 3] = ["xmlns:leaf=", "<?", "http://www.w3.org/2001/XMLSchema-instance"];
 /// Loaded once: every replica judges by the schemas it was built with.
 static SCHEMAS: OnceLock<Option<Schemas>> = OnceLock::new();
-const AUTHORITY: &str = "urn:waybill:authority:1";
-const DIRECTORY: &str = "urn:waybill:directory:1";
-const TRADING: &str = "urn:waybill:trading:1";
 
 /// A user or a role, and the sector that manages it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,6 +274,26 @@ pub struct Trade {
     pub evidence: Option<Evidence>,
 }
 
+/// The hash of a log that a sector keeps itself (the paper's oLogH).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Whose log.
+    pub sector: String,
+    /// Who signs too.
+    pub peer: Option<String>,
+}
+
+/// What the ledger says of itself, between records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateRoot {
+    /// How many streams there are.
+    pub streams: u64,
+    /// The root over them; see [`crate::streams`].
+    pub root: Hash,
+    /// SHA-256 of the state's encoding before this leaf.
+    pub state: Hash,
+}
+
 /// A body by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -296,31 +315,44 @@ pub enum Content {
     Inquiry(Inquiry),
     /// See [`Trade`].
     Trade(Box<Trade>),
+    /// See [`Log`].
+    Log(Log),
+    /// See [`StateRoot`].
+    StateRoot(StateRoot),
 }
 
-/// A submitted entry whose body was read: canonical and of a known kind. Its signatures are not checked yet.
+/// A body that was read: canonical, of a known kind, valid against its schema.
 #[derive(Clone, Debug)]
-pub struct Request {
-    entry: Entry,
-    element: Element,
+pub struct Record {
     id: String,
     ledger: String,
     kind: Kind,
     content: Content,
+    /// Of the body's octets: as a leaf of the batch's tree, and to tell two bodies of one id apart.
+    hash: Hash,
 }
 
-impl Request {
-    /// Reads the body of an entry.
+impl Record {
+    /// Reads a body.
     ///
     /// # Errors
-    /// The body is no document, not canonical, of no kind the ledger keeps, or breaks its schema.
-    pub fn read(entry: Entry) -> Result<Self, Verdict> {
-        let element = xsd::read::read(entry.body(), Some("UTF-8"), &limits()).map_err(|error| Verdict::Malformed(error.to_string()))?;
-        if xsd::write::canonical(&element, &[], &[]) != entry.body() {
+    /// It is no document, not canonical, of no kind the ledger keeps, or breaks its schema.
+    pub fn read(body: &[u8]) -> Result<Self, Verdict> {
+        let hash = leaf_hash(body);
+        if let Some((id, ledger, log)) = form::log(body) {
+            let (id, ledger) = (id.to_owned(), ledger.to_owned());
+            return Ok(Self { id, ledger, kind: Kind::Log, content: Content::Log(log), hash });
+        }
+        Self::parse(body, hash)
+    }
+
+    fn parse(body: &[u8], hash: Hash) -> Result<Self, Verdict> {
+        let element = xsd::read::read(body, Some("UTF-8"), &limits()).map_err(|error| Verdict::Malformed(error.to_string()))?;
+        if xsd::write::canonical(&element, &[], &[]) != body {
             return Err(Verdict::NotCanonical);
         }
         let kind = Kind::of(element.name()).ok_or(Verdict::UnknownKind)?;
-        let text = std::str::from_utf8(entry.body()).unwrap_or_default();
+        let text = std::str::from_utf8(body).unwrap_or_default();
         if let Some(strange) = STRANGE.iter().find(|strange| text.contains(**strange)) {
             return Err(Verdict::Invalid(format!("{strange} has no place in a record")));
         }
@@ -330,10 +362,10 @@ impl Request {
             return Err(Verdict::Invalid(violation.to_string()));
         }
         let invalid = || Verdict::Invalid(format!("{} lacks a part or one has the wrong form", element.name()));
-        let content = content(kind, &element).ok_or_else(invalid)?;
+        let content = read::content(kind, &element).ok_or_else(invalid)?;
         let id = element.attribute("", "id").filter(|id| is_uuid(id)).ok_or_else(invalid)?.to_owned();
         let ledger = element.attribute("", "ledger").ok_or_else(invalid)?.to_owned();
-        Ok(Self { entry, element, id, ledger, kind, content })
+        Ok(Self { id, ledger, kind, content, hash })
     }
 
     /// The client id.
@@ -354,22 +386,16 @@ impl Request {
         self.kind
     }
 
-    /// What was submitted.
-    #[must_use]
-    pub fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// The body as a tree.
-    #[must_use]
-    pub fn element(&self) -> &Element {
-        &self.element
-    }
-
     /// The body by its kind.
     #[must_use]
     pub fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// SHA-256 of an octet 0 and the body's octets.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// Who must sign this body, each once.
@@ -389,180 +415,109 @@ impl Request {
                 ("denied" | "not-found", _) | ("failed" | "timed-out", Some(_)) => BTreeSet::from([trade.terms.sender.as_str()]),
                 _ => BTreeSet::from([trade.terms.receiver.as_str()]),
             },
+            Content::Log(log) => std::iter::once(log.sector.as_str()).chain(log.peer.as_deref()).collect(),
+            Content::StateRoot(_) => BTreeSet::new(),
         }
     }
+}
+
+/// A submitted entry whose bodies were read. Its signatures are not checked yet.
+#[derive(Clone, Debug)]
+pub struct Request {
+    entry: Entry,
+    records: Vec<Record>,
+    /// Of the first body in its batch.
+    place: Option<Place>,
+    /// What the parties of a batch signed.
+    statement: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// Reads the bodies of an entry.
+    ///
+    /// # Errors
+    /// A body cannot be read; or those of a batch are of several ledgers or parties, or two have one id.
+    pub fn read(entry: Entry) -> Result<Self, Verdict> {
+        let records = entry.bodies().iter().map(|body| Record::read(body)).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = records.first() else { return Err(Verdict::Malformed("an entry without a body".to_owned())) };
+        let ids: BTreeSet<&str> = records.iter().map(Record::id).collect();
+        if ids.len() < records.len() {
+            return Err(Verdict::Malformed("two bodies of one id".to_owned()));
+        }
+        let signers = first.signers();
+        if records.iter().skip(1).any(|record| record.ledger != first.ledger || record.signers() != signers) {
+            return Err(Verdict::Malformed("the bodies of a batch have one ledger and the same parties".to_owned()));
+        }
+        let place = if entry.is_batch() { batched(&records) } else { entry.place() };
+        let statement = place.map(|place| place.statement(first.ledger()));
+        Ok(Self { entry, records, place, statement })
+    }
+
+    /// The client id; of a batch, that of its first body.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.first().id()
+    }
+
+    /// The ledger it is for.
+    #[must_use]
+    pub fn ledger(&self) -> &str {
+        self.first().ledger()
+    }
+
+    /// The kind; of a batch, that of its first body.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.first().kind()
+    }
+
+    /// The body by its kind; of a batch, the first.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        self.first().content()
+    }
+
+    /// What was submitted.
+    #[must_use]
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// What was read of each body.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The octets that the parties signed.
+    #[must_use]
+    pub fn signed(&self) -> &[u8] {
+        self.statement.as_deref().unwrap_or(self.entry.body())
+    }
+
+    /// Where the body at `position` stands in its batch.
+    #[must_use]
+    pub fn place(&self, position: usize) -> Option<Place> {
+        let place = self.place?;
+        Some(if self.entry.is_batch() { Place { position: u8::try_from(position).ok()?, ..place } } else { place })
+    }
+
+    fn first(&self) -> &Record {
+        let [first, ..] = self.records.as_slice() else { unreachable!("read makes no request without a record") };
+        first
+    }
+}
+
+fn batched(records: &[Record]) -> Option<Place> {
+    let mut tree = Tree::default();
+    for record in records {
+        tree.push(record.hash);
+    }
+    Some(Place { position: 0, size: u16::try_from(records.len()).ok()?, root: tree.root(tree.size())? })
 }
 
 /// Lower-case hexadecimal in groups of 8-4-4-4-12 (RFC 9562 §4).
 fn is_uuid(text: &str) -> bool {
     let hex = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(hex)
-}
-
-fn content(kind: Kind, body: &Element) -> Option<Content> {
-    Some(match kind {
-        Kind::Genesis => Content::Genesis(genesis(body)?),
-        Kind::User => Content::User(user(body)?),
-        Kind::Role => Content::Role(role(body)?),
-        Kind::Assignment => Content::Assignment(assignment(body)?),
-        Kind::Grant => Content::Grant(grant(body)?),
-        Kind::Revocation => {
-            Content::Revocation(Revocation { issuer: text(body, "Issuer")?, grant: text(body, "GrantRef")?, reason: text(body, "Reason")? })
-        }
-        Kind::Directory => Content::Directory(listing(body)?),
-        Kind::Inquiry => Content::Inquiry(Inquiry {
-            sector: text(body, "Sector")?,
-            user: principal(body.first(DIRECTORY, "User")?)?,
-            resources: texts(body, "Resource"),
-        }),
-        Kind::Trade => Content::Trade(Box::new(trade(body)?)),
-    })
-}
-
-/// The text of the one child of this name in the parent's namespace.
-fn text(parent: &Element, local: &str) -> Option<String> {
-    parent.first(parent.name().namespace(), local).map(Element::string)
-}
-
-fn texts(parent: &Element, local: &str) -> Vec<String> {
-    parent.all(parent.name().namespace(), local).map(Element::string).collect()
-}
-
-fn hash(parent: &Element, local: &str) -> Option<Hash> {
-    Hash::from_hex(&text(parent, local)?)
-}
-
-fn principal(element: &Element) -> Option<Principal> {
-    Some(Principal { authority: element.attribute("", "authority")?.to_owned(), name: element.string() })
-}
-
-fn period(parent: &Element) -> Option<Period> {
-    let period = parent.first(AUTHORITY, "Period")?;
-    let instant = |local| Timestamp::parse(&period.first("", local)?.string());
-    Some(Period { start: instant("NotBefore")?, end: instant("NotAfter")? })
-}
-
-fn genesis(body: &Element) -> Option<Genesis> {
-    let members = body.all(LEDGER_NS, "Member").map(member).collect::<Option<Vec<_>>>()?;
-    let founded = Timestamp::parse(&text(body, "Founded")?)?;
-    Some(Genesis { founded, quorum: crate::record::number(&text(body, "Quorum")?)?, members })
-}
-
-fn member(element: &Element) -> Option<Member> {
-    Some(Member {
-        id: element.attribute("", "id")?.to_owned(),
-        node: crate::record::number(element.attribute("", "node")?)?,
-        bureau: match element.attribute("", "role")? {
-            "bureau" => true,
-            "sector" => false,
-            _ => return None,
-        },
-        suffrage: match element.attribute("", "suffrage")? {
-            "voter" => Suffrage::Voter,
-            "learner" => Suffrage::Learner,
-            _ => return None,
-        },
-        record_key: PublicKey::from_hex(&text(element, "RecordKey")?)?,
-        node_key: PublicKey::from_hex(&text(element, "NodeKey")?)?,
-        tls_certificate: hash(element, "TlsCertificate")?,
-        message_certificate: hash(element, "MessageCertificate")?,
-        administrator: hash(element, "Administrator")?,
-        service: text(element, "Service")?,
-        peer: text(element, "Peer")?,
-    })
-}
-
-fn user(body: &Element) -> Option<User> {
-    Some(User {
-        user: Principal { authority: text(body, "Issuer")?, name: text(body, "UserId")? },
-        action: text(body, "Action")?,
-        class: text(body, "Class")?,
-        certificates: texts(body, "Certificate").iter().map(|hex| Hash::from_hex(hex)).collect::<Option<Vec<_>>>()?,
-    })
-}
-
-fn role(body: &Element) -> Option<Role> {
-    let role = Principal { authority: text(body, "Issuer")?, name: text(body, "RoleName")? };
-    match text(body, "Action")?.as_str() {
-        "define" => Some(Role { role, define: true }),
-        "retire" => Some(Role { role, define: false }),
-        _ => None,
-    }
-}
-
-fn assignment(body: &Element) -> Option<Assignment> {
-    let issuer = text(body, "Issuer")?;
-    Some(Assignment {
-        user: Principal { authority: issuer.clone(), name: text(body, "UserId")? },
-        role: Principal { authority: issuer, name: text(body, "RoleName")? },
-        assign: match text(body, "Action")?.as_str() {
-            "assign" => true,
-            "withdraw" => false,
-            _ => return None,
-        },
-        period: period(body)?,
-    })
-}
-
-fn grant(body: &Element) -> Option<Grant> {
-    let permissions = texts(body, "Permission").iter().map(|code| Permission::from_code(code)).collect::<Option<_>>()?;
-    Some(Grant {
-        issuer: text(body, "Issuer")?,
-        role: principal(body.first(AUTHORITY, "Role")?)?,
-        object: text(body, "Object")?,
-        permissions,
-        period: period(body)?,
-        purposes: texts(body, "Purpose").into_iter().collect(),
-        supersedes: text(body, "Supersedes"),
-    })
-}
-
-fn listing(body: &Element) -> Option<Listing> {
-    Some(Listing {
-        resource: text(body, "Resource")?,
-        producer: text(body, "Producer")?,
-        metadata: hash(body, "Metadata")?,
-        servers: texts(body, "Server"),
-        status: text(body, "Status")?,
-        supersedes: text(body, "Supersedes"),
-    })
-}
-
-fn trade(body: &Element) -> Option<Trade> {
-    let (who, what) = (body.first(TRADING, "Who")?, body.first(TRADING, "What")?);
-    let (when, how) = (body.first(TRADING, "When")?, body.first(TRADING, "How")?);
-    let evidence = match body.first(TRADING, "Evidence") {
-        Some(evidence) => Some(read_evidence(evidence)?),
-        None => None,
-    };
-    Some(Trade {
-        terms: terms(body, who, what, when, how)?,
-        status: text(how, "Status")?,
-        grant: text(how, "GrantRef"),
-        packed: what.first(TRADING, "Digest").is_some(),
-        evidence,
-    })
-}
-
-fn terms(root: &Element, who: &Element, what: &Element, when: &Element, why: &Element) -> Option<Terms> {
-    Some(Terms {
-        id: root.attribute("", "id")?.to_owned(),
-        ledger: root.attribute("", "ledger")?.to_owned(),
-        conversation: text(root, "ConversationId")?,
-        sender: text(who, "Sender")?,
-        receiver: text(who, "Receiver")?,
-        user: principal(who.first(TRADING, "User")?)?,
-        resource: text(what, "Resource")?,
-        purpose: text(why, "Purpose")?,
-        requested: Timestamp::parse(&text(when, "Requested")?)?,
-    })
-}
-
-fn read_evidence(evidence: &Element) -> Option<Evidence> {
-    let order = evidence.first(TRADING, "Order")?;
-    Some(Evidence {
-        terms: terms(order, order, order, order, order)?,
-        octets: xsd::write::canonical(order, &[], &[]),
-        signature: PartySignature::read(evidence.first(TRADING, "Signature")?)?,
-    })
 }

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Cosignature;
 use crate::node::is_sound;
-use crate::record::{ENTRY_BYTES_MAX, Entry};
+use crate::record::{BATCH_BYTES_MAX, Entry};
 use crate::tree::Hash;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
@@ -32,6 +32,8 @@ pub(crate) enum Frame {
     Ask,
     /// A wish to the leader that a node shall lead.
     Transfer(u64),
+    /// A wish to the leader for a state root.
+    Mark,
 }
 
 impl Frame {
@@ -45,6 +47,7 @@ impl Frame {
             Self::Note(text) => [[4].as_slice(), text.as_bytes()].concat(),
             Self::Ask => vec![5],
             Self::Transfer(to) => [[6].as_slice(), &to.to_be_bytes()].concat(),
+            Self::Mark => vec![7],
         }
     }
 
@@ -67,6 +70,7 @@ impl Frame {
             4 => Some(Self::Note(String::from_utf8(rest.to_vec()).ok()?)),
             5 => rest.is_empty().then_some(Self::Ask),
             6 => Some(Self::Transfer(u64::from_be_bytes(rest.try_into().ok()?))),
+            7 => rest.is_empty().then_some(Self::Mark),
             _ => None,
         }
     }
@@ -80,7 +84,7 @@ fn sound(message: &Message) -> bool {
     let entries = message.get_entries();
     let right = match message.get_msg_type() {
         MessageType::MsgAppend => entries.iter().zip(1..).all(|(entry, offset)| {
-            let fits = entry.data.len() <= ENTRY_BYTES_MAX + 8;
+            let fits = entry.data.len() <= BATCH_BYTES_MAX + 8;
             fits && sound_entry(entry) && entry.index == message.index + offset && entry.term > 0 && entry.term <= message.term
         }),
         // Raft takes the one entry of these two for the read's name, without looking whether there is one.

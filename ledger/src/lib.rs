@@ -13,6 +13,7 @@ pub mod proof;
 pub mod record;
 pub mod state;
 pub mod store;
+pub mod streams;
 pub mod tree;
 mod wal;
 pub mod witness;

@@ -7,7 +7,7 @@ mod prepared;
 mod reads;
 
 pub(crate) use membership::is_sound;
-pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Status, Transaction};
+pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Status, Transaction};
 
 use crate::body::{Member, Request};
 use crate::checkpoint::{Checkpoint, Policy};
@@ -15,7 +15,7 @@ use crate::frame::{Frame, change_of_members};
 use crate::medium::{Medium, StoreError};
 use crate::proof::Receipt;
 use crate::record::{Entry, Leaf, Stamped, Verdict};
-use crate::state::{Applied, Checked, State};
+use crate::state::{Applied, Checked, ROOT_MS, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
 use crate::witness::{Effect, Fork, Witness};
@@ -39,6 +39,7 @@ struct Pending {
 
 /// A committed entry of the log, read.
 enum Committed {
+    Mark { stamp: Timestamp },
     Record { stamp: Timestamp, checked: Option<Box<Checked>> },
     Members(Option<ConfChangeV2>),
 }
@@ -52,6 +53,8 @@ const INVALID_MAX: usize = 4096;
 pub struct Node<M: Medium> {
     raft: RawNode<Disk<M>>,
     state: State,
+    /// Where each client id was used.
+    clients: BTreeMap<String, Seen>,
     tree: Tree,
     witness: Witness,
     me: Member,
@@ -64,6 +67,8 @@ pub struct Node<M: Medium> {
     pending_max: usize,
     election_ticks: usize,
     ticks: u64,
+    /// The tick at which this node last proposed a mark of its own.
+    marked_at: u64,
     covered_at: u64,
     /// A published checkpoint that is not on the disk yet, and since which tick: it goes with the next write.
     note: Option<(String, u64)>,
@@ -99,8 +104,9 @@ impl<M: Medium> Node<M> {
         let (state, founding) = State::found(genesis).map_err(bad)?;
         let mut tree = Tree::default();
         assert_eq!(store.size(), 0, "the leaves of an opened store follow from its log");
-        store.push_leaf(founding.octets);
         tree.push(founding.hash);
+        let clients = BTreeMap::from([(founding.client.clone(), Seen::of(&founding))]);
+        store.push_leaf(founding.octets);
         let me = state.member(&config.member).filter(|me| me.node_key == config.node_key.public()).cloned();
         let me = me.ok_or_else(|| StoreError::Diverged(format!("the genesis has no node {} with this key", config.member)))?;
         let policy = Policy::of_genesis(state.ledger(), state.genesis());
@@ -112,6 +118,7 @@ impl<M: Medium> Node<M> {
         let mut node = Self {
             raft,
             state,
+            clients,
             tree,
             witness,
             me,
@@ -122,6 +129,7 @@ impl<M: Medium> Node<M> {
             pending_max: config.pending_max,
             election_ticks: config.election_ticks,
             ticks: 0,
+            marked_at: 0,
             covered_at: 0,
             note: None,
             leader: (0, 0),
@@ -205,10 +213,16 @@ impl<M: Medium> Node<M> {
         self.waiting.contains_key(client)
     }
 
+    /// Where a client id was used.
+    #[must_use]
+    pub fn client(&self, id: &str) -> Option<Seen> {
+        self.clients.get(id).copied()
+    }
+
     /// What is known here of a client id.
     #[must_use]
     pub fn transaction(&self, client: &str) -> Transaction {
-        if let Some(seen) = self.state.client(client) {
+        if let Some(seen) = self.client(client) {
             return Transaction::Committed { index: seen.index, time: seen.time, outcome: seen.outcome };
         }
         if self.is_pending(client) {
@@ -284,6 +298,7 @@ impl<M: Medium> Node<M> {
                 Input::Withdraw { ticket } => self.withdraw(ticket),
                 Input::Read { ticket } => self.reads.add(ticket),
                 Input::Transfer { to } => self.transfer(to, outputs),
+                Input::Mark => self.mark(now, outputs),
             }
             self.pace();
         }
@@ -359,7 +374,11 @@ impl<M: Medium> Node<M> {
             let checked = entry.data.split_at_checked(8).and_then(|(_, octets)| self.prepared.take(octets));
             let Ok(stamped) = Stamped::decode(&entry.data) else { continue };
             if checked.is_none() {
-                let Ok(request) = Request::read(stamped.entry) else { continue };
+                let Some(entry) = stamped.entry else {
+                    committed.push(Committed::Mark { stamp: stamped.time });
+                    continue;
+                };
+                let Ok(request) = Request::read(entry) else { continue };
                 unread.push(request);
             }
             committed.push(Committed::Record { stamp: stamped.time, checked: checked.map(Box::new) });
@@ -368,13 +387,16 @@ impl<M: Medium> Node<M> {
         for entry in committed {
             match entry {
                 Committed::Members(change) => self.follow(change.as_ref()),
+                Committed::Mark { stamp } => {
+                    if let Some(applied) = self.state.mark(stamp) {
+                        self.keep(applied);
+                    }
+                }
                 Committed::Record { stamp, checked } => {
                     let Some(checked) = checked.or_else(|| read.next().and_then(Result::ok).map(Box::new)) else { continue };
                     self.look_at_clock(stamp, checked.request().id(), now, outputs);
-                    if let Ok(applied) = self.state.apply(&checked, stamp) {
-                        self.keep(applied);
-                    }
-                    self.answer(checked.request().id(), outputs);
+                    self.take(&checked, stamp);
+                    self.answer(checked.request(), outputs);
                 }
             }
         }
@@ -435,30 +457,59 @@ impl<M: Medium> Node<M> {
         }
     }
 
-    fn keep(&mut self, applied: Applied) {
-        assert_eq!(applied.leaf.index, self.tree.size(), "leaves have no gaps");
-        self.raft.mut_store().store.push_leaf(applied.octets);
-        self.tree.push(applied.hash);
+    /// Applies a request, unless one of its client ids has a leaf: then all of it is in the ledger, or none may be.
+    fn take(&mut self, checked: &Checked, stamp: Timestamp) {
+        if checked.request().records().iter().any(|record| self.clients.contains_key(record.id())) {
+            return;
+        }
+        for applied in self.state.apply(checked, stamp, 0) {
+            self.keep(applied);
+        }
         assert_eq!(self.tree.size(), self.state.size(), "state and tree go together");
     }
 
-    fn answer(&mut self, client: &str, outputs: &mut dyn Outbox) {
-        self.proposed.remove(client);
-        for ticket in self.waiting.remove(client).unwrap_or_default() {
+    fn keep(&mut self, applied: Applied) {
+        assert_eq!(applied.index, self.tree.size(), "leaves have no gaps");
+        let seen = Seen::of(&applied);
+        self.raft.mut_store().store.push_leaf(applied.octets);
+        self.tree.push(applied.hash);
+        self.clients.insert(applied.client, seen);
+    }
+
+    fn answer(&mut self, request: &Request, outputs: &mut dyn Outbox) {
+        self.proposed.remove(request.id());
+        for ticket in self.waiting.remove(request.id()).unwrap_or_default() {
             let Some(pending) = self.pending.remove(&ticket) else { continue };
-            if let Some(answer) = self.known(client, pending.entry.body()) {
+            let body = pending.entry.body();
+            // Another entry under the same first id is compared by its own bodies.
+            let answer = if body == request.entry().body() && pending.entry.bodies().len() == request.entry().bodies().len() {
+                self.known(request)
+            } else {
+                Request::read(pending.entry).ok().and_then(|other| self.known(&other))
+            };
+            if let Some(answer) = answer {
                 outputs.put(Output::Answer { ticket, answer });
             }
         }
     }
 
-    /// The answer to an entry whose client id has a leaf.
-    fn known(&self, client: &str, body: &[u8]) -> Option<Answer> {
-        let seen = self.state.client(client)?;
-        Some(if seen.body == Hash::of(body) {
-            Answer::Committed { index: seen.index, time: seen.time, outcome: seen.outcome }
-        } else {
+    /// The answer to a request whose client id has a leaf; of a batch, that of its first record. A batch that shares an id
+    /// with anything else is a conflict.
+    fn known(&self, request: &Request) -> Option<Answer> {
+        let mut first = None;
+        let mut missing = false;
+        for record in request.records() {
+            match self.client(record.id()) {
+                Some(seen) if seen.body != record.hash() => return Some(Answer::Invalid(Verdict::Conflict { index: seen.index })),
+                Some(seen) => first = first.or(Some(seen)),
+                None => missing = true,
+            }
+        }
+        let seen = first?;
+        Some(if missing {
             Answer::Invalid(Verdict::Conflict { index: seen.index })
+        } else {
+            Answer::Committed { index: seen.index, time: seen.time, outcome: seen.outcome }
         })
     }
 
@@ -498,7 +549,7 @@ impl<M: Medium> Node<M> {
     fn submit(&mut self, ticket: Option<u64>, checked: Checked, now: Timestamp, outputs: &mut dyn Outbox) {
         let request = checked.request();
         let (client, entry) = (request.id().to_owned(), request.entry().clone());
-        match (self.known(&client, entry.body()), ticket) {
+        match (self.known(request), ticket) {
             (Some(answer), Some(ticket)) => outputs.put(Output::Answer { ticket, answer }),
             (Some(_), None) => {}
             (None, ticket) => {
@@ -560,8 +611,31 @@ impl<M: Medium> Node<M> {
                     outputs.put(Output::Send { to: from, octets: Frame::Note(note.to_owned()).encode() });
                 }
             }
+            Some(Frame::Mark) if self.raft.raft.state == StateRole::Leader => self.mark(now, outputs),
             Some(Frame::Transfer(to)) if self.raft.raft.state == StateRole::Leader => self.transfer(to, outputs),
             _ => {}
+        }
+    }
+
+    /// Proposes a state root, or hands the wish to the leader. One that is not needed makes no leaf.
+    fn mark(&mut self, now: Timestamp, outputs: &mut dyn Outbox) {
+        let leader = self.raft.raft.leader_id;
+        if self.raft.raft.state == StateRole::Leader {
+            // It is dropped while the log is full: whoever waits asks again.
+            drop(self.raft.propose(Vec::new(), Stamped::mark(now)));
+        } else if leader != 0 {
+            outputs.put(Output::Send { to: leader, octets: Frame::Mark.encode() });
+        }
+    }
+
+    /// As leader: a state root when nothing has followed the last leaves for so long.
+    fn mark_when_idle(&mut self, now: Timestamp, outputs: &mut dyn Outbox) {
+        let rooted = self.state.rooted();
+        let open = rooted.index() + 1 != self.state.size();
+        let leads = self.raft.raft.state == StateRole::Leader;
+        if leads && open && self.marked_at + self.election_ticks as u64 <= self.ticks && now >= rooted.time().plus_ms(ROOT_MS) {
+            self.marked_at = self.ticks;
+            self.mark(now, outputs);
         }
     }
 
@@ -620,6 +694,7 @@ impl<M: Medium> Node<M> {
     fn tick(&mut self, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
         self.ticks += 1;
         self.raft.tick();
+        self.mark_when_idle(now, outputs);
         let patience = self.election_ticks as u64;
         if let Some((note, _)) = self.note.take_if(|(_, since)| *since + patience <= self.ticks) {
             let hard_state = self.hard_state();

@@ -1,21 +1,31 @@
 //! The nouns of the ledger: the entry that is proposed, the leaf that it becomes, and the verdict when it becomes none.
 
-use crate::tree::{Hash, leaf_hash};
+mod entry;
+mod leaf;
+
+pub use entry::{Entry, Place};
+pub(crate) use leaf::Parts;
+
+use crate::tree::Hash;
 use data_encoding::BASE64;
 use std::fmt;
 use xsd::read::Limits;
 use xsd::time::{LAST, Timestamp};
 use xsd::tree::{Element, QName};
 
-/// Octets of one entry in its wire form, and of one leaf: an entry bundle of C2SP tlog-tiles holds at most 65,535 a leaf.
-pub const ENTRY_BYTES_MAX: usize = 60_000;
+/// Octets of the wire form of an entry with one body, so that its leaf has at most [`LEAF_BYTES_MAX`].
+pub const ENTRY_BYTES_MAX: usize = 50_000;
+/// Octets of a leaf: the length in an entry bundle of C2SP tlog-tiles is 16 bits.
+pub const LEAF_BYTES_MAX: usize = 65_535;
+/// Bodies of a batch.
+pub const BATCH_MAX: usize = 256;
+/// Octets of the wire form of a batch.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Signatures of one entry.
 pub const SIGNATURES_MAX: usize = 64;
 /// The namespace of leaves and the genesis.
 pub const LEDGER_NS: &str = "urn:waybill:ledger:1";
-/// The prefix of a leaf's own elements. No body uses it, so a body's octets stand in the leaf as they were signed.
-const LEAF_PREFIX: &str = "leaf";
-const WIRE_VERSION: u8 = 1;
+const WIRE_MARK: u8 = 3;
 
 /// The limits under which a record's body and a leaf are read.
 #[must_use]
@@ -44,11 +54,15 @@ pub enum Kind {
     Inquiry,
     /// A trade.
     Trade,
+    /// The hash of a log outside the ledger.
+    Log,
+    /// What the ledger says of itself.
+    StateRoot,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Genesis,
         Self::User,
         Self::Role,
@@ -58,6 +72,8 @@ impl Kind {
         Self::Directory,
         Self::Inquiry,
         Self::Trade,
+        Self::Log,
+        Self::StateRoot,
     ];
 
     /// Its code in a leaf.
@@ -73,6 +89,8 @@ impl Kind {
             Self::Directory => "directory",
             Self::Inquiry => "inquiry",
             Self::Trade => "trade",
+            Self::Log => "log",
+            Self::StateRoot => "state-root",
         }
     }
 
@@ -95,6 +113,8 @@ impl Kind {
             ("urn:waybill:directory:1", "Entry") => Some(Self::Directory),
             ("urn:waybill:directory:1", "Inquiry") => Some(Self::Inquiry),
             ("urn:waybill:trading:1", "Trade") => Some(Self::Trade),
+            (LEDGER_NS, "Log") => Some(Self::Log),
+            (LEDGER_NS, "StateRoot") => Some(Self::StateRoot),
             _ => None,
         }
     }
@@ -128,84 +148,6 @@ impl PartySignature {
     #[must_use]
     pub fn write(&self, element: Element) -> Element {
         element.with("account", self.account.as_str()).with("algorithm", "Ed25519").text(BASE64.encode(&self.value))
-    }
-}
-
-/// What is submitted: the octets of one body and the signatures of its parties, sorted by account, one each.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    body: Vec<u8>,
-    signatures: Vec<PartySignature>,
-}
-
-impl Entry {
-    /// Puts an entry together, sorting the signatures.
-    ///
-    /// # Errors
-    /// [`Verdict::TooLarge`], or [`Verdict::Malformed`] for two signatures of one account.
-    pub fn new(body: Vec<u8>, mut signatures: Vec<PartySignature>) -> Result<Self, Verdict> {
-        signatures.sort();
-        if signatures.windows(2).any(|pair| matches!(pair, [left, right] if left.account == right.account)) {
-            return Err(Verdict::Malformed("two signatures of one account".to_owned()));
-        }
-        let accounts = signatures.iter().all(|signature| u8::try_from(signature.account.len()).is_ok());
-        let entry = Self { body, signatures };
-        if !accounts || entry.signatures.len() > SIGNATURES_MAX || entry.encode().len() > ENTRY_BYTES_MAX {
-            return Err(Verdict::TooLarge);
-        }
-        Ok(entry)
-    }
-
-    /// The octets that the parties signed.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// The signatures, sorted by account.
-    #[must_use]
-    pub fn signatures(&self) -> &[PartySignature] {
-        &self.signatures
-    }
-
-    /// The one wire form: version, signature count, then per signature the account's length and octets and 64 octets of
-    /// signature, then the body to the end.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut octets = vec![WIRE_VERSION, u8::try_from(self.signatures.len()).unwrap_or(u8::MAX)];
-        for signature in &self.signatures {
-            octets.push(u8::try_from(signature.account.len()).unwrap_or(u8::MAX));
-            octets.extend_from_slice(signature.account.as_bytes());
-            octets.extend_from_slice(&signature.value);
-        }
-        octets.extend_from_slice(&self.body);
-        octets
-    }
-
-    /// Reads the wire form, and nothing else than it.
-    ///
-    /// # Errors
-    /// [`Verdict::TooLarge`] or [`Verdict::Malformed`].
-    pub fn decode(octets: &[u8]) -> Result<Self, Verdict> {
-        if octets.len() > ENTRY_BYTES_MAX {
-            return Err(Verdict::TooLarge);
-        }
-        let entry = Self::split(octets).ok_or_else(|| Verdict::Malformed("not the wire form of an entry".to_owned()))?;
-        let entry = Self::new(entry.body, entry.signatures)?;
-        if entry.encode() == octets { Ok(entry) } else { Err(Verdict::Malformed("signatures out of order".to_owned())) }
-    }
-
-    fn split(octets: &[u8]) -> Option<Self> {
-        let (&[version, count], mut rest) = octets.split_first_chunk::<2>()?;
-        let mut signatures = Vec::new();
-        for _ in 0..count {
-            let (length, tail) = rest.split_first()?;
-            let (account, tail) = tail.split_at_checked(usize::from(*length))?;
-            let (value, tail) = tail.split_first_chunk::<64>()?;
-            signatures.push(PartySignature { account: std::str::from_utf8(account).ok()?.to_owned(), value: *value });
-            rest = tail;
-        }
-        (version == WIRE_VERSION).then(|| Self { body: rest.to_vec(), signatures })
     }
 }
 
@@ -442,77 +384,6 @@ impl fmt::Display for NotALeaf {
 
 impl std::error::Error for NotALeaf {}
 
-impl Leaf {
-    /// The leaf's octets: the canonical form of its element with the body inside as it was signed. `body` is the tree of
-    /// the body's octets.
-    #[must_use]
-    pub fn octets(&self, body: &Element) -> Vec<u8> {
-        let mut leaf = Element::new(LEAF_PREFIX, QName::new(LEDGER_NS, "Leaf"))
-            .with("client", self.client.as_str())
-            .with("index", self.index.to_string())
-            .with("kind", self.kind.code())
-            .with("time", self.time.to_string());
-        for head in &self.heads {
-            let stream = leaf
-                .sibling("Stream")
-                .with("kind", head.kind.code())
-                .with("id", head.id.as_str())
-                .with("sequence", head.sequence.to_string())
-                .with("previous", head.previous.to_string());
-            leaf.push(stream);
-        }
-        leaf = leaf.leaf("Outcome", self.outcome.code());
-        let holder = leaf.sibling("Body").child(body.clone());
-        leaf.push(holder);
-        for signature in &self.entry.signatures {
-            let signature = signature.write(leaf.sibling("Signature"));
-            leaf.push(signature);
-        }
-        xsd::write::canonical(&leaf, &[], &[])
-    }
-
-    /// Reads a leaf, and accepts nothing but the octets that [`Leaf::octets`] writes.
-    ///
-    /// # Errors
-    /// The octets are no leaf, or not its canonical form.
-    pub fn read(octets: &[u8]) -> Result<Self, NotALeaf> {
-        let root = xsd::read::read(octets, Some("UTF-8"), &limits()).map_err(|error| NotALeaf(error.to_string()))?;
-        let (leaf, body) = Self::of(&root).ok_or_else(|| NotALeaf("a part is missing or has the wrong form".to_owned()))?;
-        if leaf.octets(body) == octets { Ok(leaf) } else { Err(NotALeaf("not in canonical form".to_owned())) }
-    }
-
-    /// The hash of a leaf's octets (RFC 6962 §2.1).
-    #[must_use]
-    pub fn hash(octets: &[u8]) -> Hash {
-        leaf_hash(octets)
-    }
-
-    fn of(root: &Element) -> Option<(Self, &Element)> {
-        let heads = root.all(LEDGER_NS, "Stream").map(read_head).collect::<Option<Vec<_>>>()?;
-        let body = root.first(LEDGER_NS, "Body")?.elements().next()?;
-        let signatures = root.all(LEDGER_NS, "Signature").map(PartySignature::read).collect::<Option<Vec<_>>>()?;
-        let leaf = Self {
-            index: number(root.attribute("", "index")?)?,
-            time: Timestamp::parse(root.attribute("", "time")?)?,
-            client: root.attribute("", "client")?.to_owned(),
-            kind: Kind::from_code(root.attribute("", "kind")?)?,
-            heads,
-            outcome: Outcome::from_code(&root.first(LEDGER_NS, "Outcome")?.string())?,
-            entry: Entry { body: xsd::write::canonical(body, &[], &[]), signatures },
-        };
-        root.name().is(LEDGER_NS, "Leaf").then_some((leaf, body))
-    }
-}
-
-fn read_head(stream: &Element) -> Option<Head> {
-    Some(Head {
-        kind: StreamKind::from_code(stream.attribute("", "kind")?)?,
-        id: stream.attribute("", "id")?.to_owned(),
-        sequence: number(stream.attribute("", "sequence")?)?,
-        previous: Hash::from_hex(stream.attribute("", "previous")?)?,
-    })
-}
-
 /// A decimal number in its one form: digits only, no leading zero.
 #[must_use]
 pub fn number(text: &str) -> Option<u64> {
@@ -520,19 +391,24 @@ pub fn number(text: &str) -> Option<u64> {
     (value.to_string() == text).then_some(value)
 }
 
-/// An entry with the leader's stamp: what a Raft entry carries.
+/// What a Raft entry carries: the leader's stamp, and an entry or a mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamped {
     /// The leader's clock when it proposed.
     pub(crate) time: Timestamp,
-    /// What was submitted.
-    pub(crate) entry: Entry,
+    /// What was submitted; none is a mark, the wish for a state root here.
+    pub(crate) entry: Option<Entry>,
 }
 
 impl Stamped {
     /// Eight octets of time, big-endian, before the entry's wire form.
     pub(crate) fn encode(time: Timestamp, entry: &[u8]) -> Vec<u8> {
         [time.0.to_be_bytes().as_slice(), entry].concat()
+    }
+
+    /// A mark.
+    pub(crate) fn mark(time: Timestamp) -> Vec<u8> {
+        Self::encode(time, &[WIRE_MARK])
     }
 
     /// # Errors
@@ -545,6 +421,7 @@ impl Stamped {
         if time > LAST {
             return Err(Verdict::Malformed("a time beyond all calendars".to_owned()));
         }
-        Ok(Self { time, entry: Entry::decode(entry)? })
+        let entry = if entry == [WIRE_MARK] { None } else { Some(Entry::decode(entry)?) };
+        Ok(Self { time, entry })
     }
 }

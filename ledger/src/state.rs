@@ -1,15 +1,24 @@
 //! The state machine: `decide` only reads, `evolve` only writes, and the same entries give the same leaves on every replica.
 
+mod encoding;
 mod rules;
 
-use crate::body::{Content, Genesis, Grant, Listing, Member, Period, Permission, Principal, Request};
+use crate::body::{Content, Genesis, Grant, Listing, Member, Period, Permission, Principal, Record, Request};
 use crate::keys::{Check, verify};
-use crate::record::{Head, Leaf, Outcome, StreamKind, Verdict};
+use crate::record::{Kind, LEAF_BYTES_MAX, Leaf, Outcome, Parts, Place, StreamKind, Verdict};
+use crate::streams::{self, Heads, Rooted};
 use crate::tree::{Hash, leaf_hash};
+use data_encoding::BASE64;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use xsd::time::Timestamp;
 
-/// A request whose signatures were verified against the members' keys. Only [`State::check`] makes one.
+/// Leaves from one state root to the next, at most.
+pub const ROOT_EVERY: u64 = 4096;
+/// Milliseconds of ledger time after which the next leaf follows a state root.
+pub const ROOT_MS: u64 = 60_000;
+
+/// A request whose signatures were verified against the members' keys. Only [`State::check`] makes one, and a replay inside the state.
 #[derive(Clone, Debug)]
 pub struct Checked(Request);
 
@@ -24,25 +33,22 @@ impl Checked {
 /// A leaf that `apply` has made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The leaf.
-    pub leaf: Leaf,
+    /// Its place in the ledger.
+    pub index: u64,
+    /// Ledger time.
+    pub time: Timestamp,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it did.
+    pub outcome: Outcome,
+    /// The client id.
+    pub client: String,
+    /// [`Record::hash`] of its body.
+    pub body: Hash,
     /// Its octets.
     pub octets: Vec<u8>,
     /// Its hash.
     pub hash: Hash,
-}
-
-/// Where a client id was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// The leaf.
-    pub index: u64,
-    /// SHA-256 of the body.
-    pub body: Hash,
-    /// What it did.
-    pub outcome: Outcome,
-    /// Ledger time.
-    pub time: Timestamp,
 }
 
 /// An account.
@@ -106,8 +112,10 @@ pub struct State {
     time: Timestamp,
     genesis: Genesis,
     members: BTreeMap<String, Member>,
-    clients: BTreeMap<String, Seen>,
-    heads: BTreeMap<(StreamKind, String), (u64, Hash)>,
+    heads: Heads,
+    rooted: Rooted,
+    /// The time as leaves write it, for the next one of the same millisecond.
+    written: (Timestamp, String),
     users: BTreeMap<Principal, Account>,
     certificates: BTreeMap<Hash, Principal>,
     roles: BTreeMap<Principal, u64>,
@@ -143,8 +151,9 @@ impl State {
             size: 0,
             time: genesis.founded,
             members,
-            clients: BTreeMap::new(),
-            heads: BTreeMap::new(),
+            heads: Heads::default(),
+            rooted: Rooted::new(genesis.founded),
+            written: (Timestamp(0), String::new()),
             users: BTreeMap::new(),
             certificates: BTreeMap::new(),
             roles: BTreeMap::new(),
@@ -156,7 +165,7 @@ impl State {
             genesis,
         };
         let checked = state.check_one(request)?;
-        let applied = state.apply(&checked, state.time)?;
+        let applied = state.apply(&checked, state.time, 0).pop().ok_or(Verdict::UnknownKind)?;
         Ok((state, applied))
     }
 
@@ -186,64 +195,131 @@ impl State {
         self.check(vec![request]).pop().unwrap_or(Err(Verdict::UnknownKind))
     }
 
-    /// Takes the next committed request. `stamp` is the leader's clock. A verdict leaves the state as it was.
-    ///
-    /// # Errors
-    /// [`Verdict::Duplicate`] or [`Verdict::Conflict`]: the client id has a leaf.
-    pub fn apply(&mut self, checked: &Checked, stamp: Timestamp) -> Result<Applied, Verdict> {
+    /// Takes the next committed request, whose ids the caller knows to be new, and gives its leaves; before one that is due, a
+    /// state root. `stamp` is the leader's clock; the first `skip` bodies of a batch have their leaves already.
+    pub fn apply(&mut self, checked: &Checked, stamp: Timestamp, skip: usize) -> Vec<Applied> {
         let request = checked.request();
-        let body = Hash::of(request.entry().body());
-        if let Some(seen) = self.clients.get(request.id()) {
-            let index = seen.index;
-            return Err(if seen.body == body { Verdict::Duplicate { index } } else { Verdict::Conflict { index } });
-        }
         let time = self.time.max(stamp);
-        let outcome = self.decide(request, time).map_or_else(Outcome::Refused, |()| Outcome::Done);
-        let leaf = Leaf {
+        let values: Vec<String> = request.entry().signatures().iter().map(|signature| BASE64.encode(&signature.value)).collect();
+        let accounts = request.entry().signatures().iter().map(|signature| signature.account.as_str());
+        let signatures: Vec<(&str, &str)> = accounts.zip(values.iter().map(String::as_str)).collect();
+        let mut leaves = Vec::with_capacity(request.records().len() + 1);
+        for (position, (record, body)) in request.records().iter().zip(request.entry().bodies()).enumerate().skip(skip) {
+            if self.root_is_due(time) {
+                leaves.push(self.root(time));
+            }
+            let outcome = self.decide(record, time).map_or_else(Outcome::Refused, |()| Outcome::Done);
+            let leaf = self.put(record, body, &signatures, request.place(position), (time, outcome));
+            if outcome == Outcome::Done {
+                self.evolve(record, leaf.index);
+            }
+            leaves.push(leaf);
+        }
+        leaves
+    }
+
+    /// Writes the leaf of a record and moves its streams on.
+    fn put(
+        &mut self,
+        record: &Record,
+        body: &[u8],
+        signatures: &[(&str, &str)],
+        place: Option<Place>,
+        (time, outcome): (Timestamp, Outcome),
+    ) -> Applied {
+        let streams = self.streams_of(record);
+        let heads: Vec<_> = streams
+            .iter()
+            .map(|(kind, id)| {
+                let (count, last) = self.heads.get(*kind, id).unwrap_or_default();
+                (*kind, id.as_ref(), count, last)
+            })
+            .collect();
+        if self.written.0 != time || self.written.1.is_empty() {
+            self.written = (time, time.to_string());
+        }
+        let parts = Parts {
             index: self.size,
-            time,
-            client: request.id().to_owned(),
-            kind: request.kind(),
-            heads: self.next_heads(request),
+            time: &self.written.1,
+            client: record.id(),
+            kind: record.kind(),
+            heads: &heads,
             outcome,
-            entry: request.entry().clone(),
+            place,
+            body,
+            signatures,
         };
-        let octets = leaf.octets(request.element());
+        let octets = parts.octets();
+        assert!(octets.len() <= LEAF_BYTES_MAX, "the limits of entries keep leaves below the limit of bundles");
         let hash = leaf_hash(&octets);
-        if outcome == Outcome::Done {
-            self.evolve(request, leaf.index);
+        let streams: Vec<(StreamKind, String)> = streams.into_iter().map(|(kind, id)| (kind, id.into_owned())).collect();
+        for (kind, id) in streams {
+            self.heads.push(kind, id, hash);
         }
-        for head in &leaf.heads {
-            self.heads.insert((head.kind, head.id.clone()), (head.sequence + 1, hash));
-        }
-        self.clients.insert(leaf.client.clone(), Seen { index: leaf.index, body, outcome, time });
+        let (index, client) = (self.size, record.id().to_owned());
         self.size += 1;
         self.time = time;
-        Ok(Applied { leaf, octets, hash })
+        Applied { index, time, kind: record.kind(), outcome, client, body: record.hash(), octets, hash }
+    }
+
+    /// Takes a mark: gives a state root, unless the last leaf is one.
+    pub fn mark(&mut self, stamp: Timestamp) -> Option<Applied> {
+        (self.rooted.index() + 1 != self.size).then(|| self.root(self.time.max(stamp)))
+    }
+
+    /// Takes a leaf that was applied before, without looking at its signatures: gives what the state makes of its body now.
+    ///
+    /// # Errors
+    /// Its body cannot be read.
+    pub fn replay(&mut self, leaf: Leaf) -> Result<Applied, Verdict> {
+        if leaf.kind == Kind::StateRoot {
+            return Ok(self.root(leaf.time));
+        }
+        let checked = Checked(Request::read(leaf.entry)?);
+        self.apply(&checked, leaf.time, 0).pop().ok_or(Verdict::UnknownKind)
+    }
+
+    /// Each [`ROOT_EVERY`]th leaf is a state root, and there is one before a leaf that comes [`ROOT_MS`] after the last.
+    fn root_is_due(&self, time: Timestamp) -> bool {
+        self.size % ROOT_EVERY == ROOT_EVERY - 1
+            || (time >= self.rooted.time().plus_ms(ROOT_MS) && self.rooted.index() + 1 != self.size && self.size > 0)
+    }
+
+    /// The state root at this place: how many streams there are, the root over them, and the digest of the state.
+    fn root(&mut self, time: Timestamp) -> Applied {
+        let state = self.digest();
+        self.rooted = Rooted::of(&self.heads, self.size, time);
+        let name = Hash::of(["urn:waybill:state-root:1", &self.ledger, &self.size.to_string()].join("\n").as_bytes());
+        let body = streams::body(&uuid(&name), &self.ledger, &self.rooted, &state);
+        let record = Record::read(&body).expect("a state root is a body of the schema");
+        self.put(&record, &body, &[], None, (time, Outcome::Done))
     }
 
     fn plan<'a>(&self, request: &'a Request) -> Result<Vec<(Check<'a>, &'a str)>, Verdict> {
         if request.ledger() != self.ledger {
             return Err(Verdict::WrongLedger);
         }
-        let mut signers = request.signers();
+        let mut signers = request.records().first().map(Record::signers).unwrap_or_default();
         let mut checks = Vec::new();
+        if matches!(request.content(), Content::StateRoot(_)) {
+            return Err(Verdict::UnknownKind);
+        }
         for signature in request.entry().signatures() {
             let account = signature.account.as_str();
             if !signers.remove(account) {
                 return Err(Verdict::StraySignature(account.to_owned()));
             }
             let key = self.members.get(account).ok_or_else(|| Verdict::UnknownAccount(account.to_owned()))?.record_key;
-            checks.push((Check { key, octets: request.entry().body(), signature: &signature.value }, account));
+            checks.push((Check { key, octets: request.signed(), signature: &signature.value }, account));
         }
         if let Some(missing) = signers.first() {
             let known = self.members.contains_key(*missing);
             let verdict = if known { Verdict::MissingSignature } else { Verdict::UnknownAccount };
             return Err(verdict((*missing).to_owned()));
         }
-        if let Content::Trade(trade) = request.content()
-            && let Some(evidence) = &trade.evidence
-        {
+        for record in request.records() {
+            let Content::Trade(trade) = record.content() else { continue };
+            let Some(evidence) = &trade.evidence else { continue };
             let account = evidence.signature.account.as_str();
             let key = self.members.get(account).ok_or_else(|| Verdict::UnknownAccount(account.to_owned()))?.record_key;
             checks.push((Check { key, octets: &evidence.octets, signature: &evidence.signature.value }, account));
@@ -251,43 +327,46 @@ impl State {
         Ok(checks)
     }
 
-    fn next_heads(&self, request: &Request) -> Vec<Head> {
-        let mut streams = BTreeSet::new();
-        let mut join = |kind, id: &str| streams.insert((kind, id.to_owned()));
-        match request.content() {
-            Content::Genesis(_) => {}
-            Content::User(user) => _ = join(StreamKind::Sender, &user.user.authority),
-            Content::Role(role) => _ = join(StreamKind::Sender, &role.role.authority),
-            Content::Assignment(assignment) => _ = join(StreamKind::Sender, &assignment.user.authority),
+    /// The streams that a record belongs to, sorted.
+    fn streams_of<'r>(&self, record: &'r Record) -> Vec<(StreamKind, Cow<'r, str>)> {
+        let mut streams = Vec::with_capacity(4);
+        let mut join = |kind, id: &'r str| streams.push((kind, Cow::Borrowed(id)));
+        match record.content() {
+            Content::Genesis(_) | Content::StateRoot(_) => {}
+            Content::User(user) => join(StreamKind::Sender, &user.user.authority),
+            Content::Role(role) => join(StreamKind::Sender, &role.role.authority),
+            Content::Assignment(assignment) => join(StreamKind::Sender, &assignment.user.authority),
             Content::Grant(grant) => {
-                join(StreamKind::Grant, request.id());
+                join(StreamKind::Grant, record.id());
                 join(StreamKind::Object, &grant.object);
             }
             Content::Revocation(revocation) => {
                 join(StreamKind::Grant, &revocation.grant);
                 if let Some(granted) = self.grants.get(&revocation.grant) {
-                    join(StreamKind::Object, &granted.grant.object);
+                    streams.push((StreamKind::Object, Cow::Owned(granted.grant.object.clone())));
                 }
             }
             Content::Directory(listing) => {
                 join(StreamKind::Object, &listing.resource);
                 join(StreamKind::Sender, &listing.producer);
             }
-            Content::Inquiry(inquiry) => _ = join(StreamKind::Receiver, &inquiry.sector),
+            Content::Inquiry(inquiry) => join(StreamKind::Receiver, &inquiry.sector),
+            Content::Log(log) => {
+                if let Some(peer) = &log.peer {
+                    join(StreamKind::Receiver, peer);
+                }
+                join(StreamKind::Sender, &log.sector);
+            }
             Content::Trade(trade) => {
-                join(StreamKind::Sender, &trade.terms.sender);
-                join(StreamKind::Receiver, &trade.terms.receiver);
-                join(StreamKind::Object, &trade.terms.resource);
                 if let Some(grant) = &trade.grant {
                     join(StreamKind::Grant, grant);
                 }
+                join(StreamKind::Object, &trade.terms.resource);
+                join(StreamKind::Receiver, &trade.terms.receiver);
+                join(StreamKind::Sender, &trade.terms.sender);
             }
         }
-        let head = |stream: (StreamKind, String)| {
-            let (sequence, previous) = self.heads.get(&stream).copied().unwrap_or_default();
-            Head { kind: stream.0, id: stream.1, sequence, previous }
-        };
-        streams.into_iter().map(head).collect()
+        streams
     }
 }
 
@@ -326,12 +405,6 @@ impl State {
     #[must_use]
     pub fn member(&self, id: &str) -> Option<&Member> {
         self.members.get(id)
-    }
-
-    /// Where a client id was used.
-    #[must_use]
-    pub fn client(&self, id: &str) -> Option<&Seen> {
-        self.clients.get(id)
     }
 
     /// Why `user` may do `permission` with `object` for `purpose` at `time`, if it may: the grant that ends last.
@@ -403,8 +476,26 @@ impl State {
     /// Count of leaves and hash of the last one in a stream.
     #[must_use]
     pub fn stream(&self, kind: StreamKind, id: &str) -> Option<(u64, Hash)> {
-        self.heads.get(&(kind, id.to_owned())).copied()
+        self.heads.get(kind, id)
     }
+
+    /// The streams as the last state root has them: proofs of what is in a stream, or that it is none, are made from it.
+    #[must_use]
+    pub fn rooted(&self) -> &Rooted {
+        &self.rooted
+    }
+
+    /// SHA-256 of [`State::encode`].
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        Hash::of(&self.encode())
+    }
+}
+
+fn uuid(name: &Hash) -> String {
+    let hex = name.to_string();
+    let part = |from, to| hex.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
 /// The sector that owns a resource: what stands before the first slash.

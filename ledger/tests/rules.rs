@@ -8,9 +8,10 @@ use city::{
     with_evidence,
 };
 use ledger::body::{Permission, Principal, Request};
-use ledger::record::{Entry, Leaf, Outcome, Verdict};
+use ledger::record::{Entry, Kind, Leaf, Outcome, Verdict};
 use ledger::state::State;
 use ledger::tree::Hash;
+use std::collections::BTreeMap;
 use xsd::time::Timestamp;
 
 const HOUR: u64 = 3_600_000;
@@ -18,12 +19,15 @@ const HOUR: u64 = 3_600_000;
 struct Table {
     state: State,
     hashes: Vec<Hash>,
+    /// The ids that were used, as a node keeps them, and the hashes of their bodies.
+    ids: BTreeMap<String, usize>,
+    bodies: Vec<Hash>,
 }
 
 impl Table {
     fn new() -> Self {
         let (state, applied) = State::found(Request::read(genesis(3)).unwrap()).unwrap();
-        let mut table = Self { state, hashes: vec![applied.hash] };
+        let mut table = Self { state, hashes: vec![applied.hash], ids: BTreeMap::new(), bodies: Vec::new() };
         for entry in founding() {
             table.check(&entry, 0, "done");
         }
@@ -32,17 +36,28 @@ impl Table {
 
     fn apply(&mut self, entry: &Entry, time: Timestamp) -> Result<Leaf, Verdict> {
         let checked = self.state.check_one(Request::read(entry.clone())?)?;
-        let applied = self.state.apply(&checked, time)?;
-        let read = Leaf::read(&applied.octets).unwrap();
-        assert_eq!(read, applied.leaf, "a leaf reads as it was written");
+        let record = &checked.request().records()[0];
+        if let Some(index) = self.ids.get(record.id()).copied() {
+            return Err(if self.bodies[index] == record.hash() { Verdict::Duplicate { index: 0 } } else { Verdict::Conflict { index: 0 } });
+        }
+        let mut leaves = self.state.apply(&checked, time, 0);
+        let applied = leaves.pop().unwrap();
+        for root in leaves {
+            assert_eq!((root.kind, Leaf::read(&root.octets).unwrap().octets()), (Kind::StateRoot, root.octets));
+            self.hashes.push(root.hash);
+        }
+        let leaf = Leaf::read(&applied.octets).unwrap();
+        assert_eq!(leaf.octets(), applied.octets, "a leaf reads as it was written");
+        self.ids.insert(record.id().to_owned(), self.bodies.len());
+        self.bodies.push(record.hash());
         assert!(applied.octets.windows(entry.body().len()).any(|window| window == entry.body()), "the body stands in it as signed");
-        for head in &applied.leaf.heads {
+        for head in &leaf.heads {
             assert_eq!(self.state.stream(head.kind, &head.id), Some((head.sequence + 1, applied.hash)));
             let known = head.sequence == 0 && head.previous == Hash::default() || self.hashes.contains(&head.previous);
             assert!(known, "the leaf before is one of ours");
         }
         self.hashes.push(applied.hash);
-        Ok(applied.leaf)
+        Ok(leaf)
     }
 
     /// What becomes of `entry` at `ms` after the founding: `done`, a refusal's code, or a verdict's.

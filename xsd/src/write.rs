@@ -44,6 +44,62 @@ pub fn encoded(element: &Element, encoding: &str) -> Result<Vec<u8>, Malformed> 
     encode(&declaration, known)
 }
 
+/// Canonical octets written piece by piece, for documents of one fixed form: the caller gives names with their prefixes,
+/// declarations first and attributes sorted, as the canonical form wants them.
+#[derive(Debug)]
+pub struct Pieces(Writer<'static>);
+
+impl Pieces {
+    /// With room for so many octets.
+    #[must_use]
+    pub fn with_capacity(octets: usize) -> Self {
+        Self(Writer { octets: Vec::with_capacity(octets), inclusive: &[], declared: false })
+    }
+
+    /// A start tag.
+    pub fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        self.0.octets.push(b'<');
+        self.0.octets.extend_from_slice(name.as_bytes());
+        for (name, value) in attributes {
+            self.0.octets.push(b' ');
+            self.0.octets.extend_from_slice(name.as_bytes());
+            self.0.value(value);
+        }
+        self.0.octets.push(b'>');
+    }
+
+    /// Text.
+    pub fn text(&mut self, text: &str) {
+        self.0.text(text);
+    }
+
+    /// An end tag.
+    pub fn close(&mut self, name: &str) {
+        self.0.octets.extend_from_slice(b"</");
+        self.0.octets.extend_from_slice(name.as_bytes());
+        self.0.octets.push(b'>');
+    }
+
+    /// An element with text and nothing else.
+    pub fn leaf(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
+        self.open(name, attributes);
+        self.text(text);
+        self.close(name);
+    }
+
+    /// The canonical octets of an element that declares every prefix it uses.
+    pub fn splice(&mut self, octets: &[u8]) {
+        self.0.octets.extend_from_slice(octets);
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn octets(self) -> Vec<u8> {
+        self.0.octets
+    }
+}
+
+#[derive(Debug)]
 struct Writer<'a> {
     octets: Vec<u8>,
     inclusive: &'a [&'a str],
@@ -128,13 +184,7 @@ impl Writer<'_> {
         for node in element.children() {
             match node {
                 Node::Element(child) => self.element(child, scope, rendered),
-                Node::Text(text) => self.escaped(text, |byte| match byte {
-                    b'&' => Some("&amp;"),
-                    b'<' => Some("&lt;"),
-                    b'>' => Some("&gt;"),
-                    b'\r' => Some("&#xD;"),
-                    _ => None,
-                }),
+                Node::Text(text) => self.text(text),
                 Node::Comment => {}
                 Node::Instruction { target, data } => {
                     self.octets.extend_from_slice(b"<?");
@@ -155,6 +205,16 @@ impl Writer<'_> {
             self.octets.push(b':');
         }
         self.octets.extend_from_slice(local.as_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.escaped(text, |byte| match byte {
+            b'&' => Some("&amp;"),
+            b'<' => Some("&lt;"),
+            b'>' => Some("&gt;"),
+            b'\r' => Some("&#xD;"),
+            _ => None,
+        });
     }
 
     fn value(&mut self, value: &str) {

@@ -3,6 +3,7 @@
 use crate::body::Member;
 use crate::keys::SecretKey;
 use crate::record::{Entry, Outcome, Verdict};
+use crate::state::Applied;
 use crate::tree::Hash;
 use crate::witness::Fork;
 use xsd::time::Timestamp;
@@ -64,6 +65,8 @@ pub enum Input {
         /// Chosen by the caller; comes back in [`Output::ReadAt`].
         ticket: u64,
     },
+    /// A wish for a state root after what is there now: an auditor waits for one. It is a leaf a moment later.
+    Mark,
     /// A wish that another node leads. It may not come true: the new leader is seen in [`Output::Leader`].
     Transfer {
         /// The node that shall lead.
@@ -99,6 +102,25 @@ pub trait Outbox {
 impl Outbox for Vec<Output> {
     fn put(&mut self, output: Output) {
         self.push(output);
+    }
+}
+
+/// Where a client id was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The leaf.
+    pub index: u64,
+    /// [`crate::body::Record::hash`] of the body.
+    pub body: Hash,
+    /// What it did.
+    pub outcome: Outcome,
+    /// Ledger time.
+    pub time: Timestamp,
+}
+
+impl Seen {
+    pub(super) fn of(applied: &Applied) -> Self {
+        Self { index: applied.index, body: applied.body, outcome: applied.outcome, time: applied.time }
     }
 }
 

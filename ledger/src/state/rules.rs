@@ -1,13 +1,13 @@
 //! The rules of the state machine: `decide` says whether a record takes effect, `evolve` is the effect.
 
 use super::{Account, Assigned, Granted, Listed, State, owner};
-use crate::body::{Assignment, Content, Evidence, Grant, Permission, Principal, Request, Revocation, Role, Trade, User};
+use crate::body::{Assignment, Content, Evidence, Grant, Permission, Principal, Record, Revocation, Role, Trade, User};
 use crate::record::Refusal;
 use xsd::time::Timestamp;
 
 impl State {
-    pub(super) fn decide(&self, request: &Request, time: Timestamp) -> Result<(), Refusal> {
-        match request.content() {
+    pub(super) fn decide(&self, record: &Record, time: Timestamp) -> Result<(), Refusal> {
+        match record.content() {
             Content::Genesis(_) => require(self.size == 0, Refusal::Founded),
             Content::User(user) => self.decide_user(user),
             Content::Role(role) => match (role.define, self.roles.contains_key(&role.role)) {
@@ -26,7 +26,8 @@ impl State {
             Content::Inquiry(inquiry) => {
                 require(inquiry.user.authority == inquiry.sector && self.users.contains_key(&inquiry.user), Refusal::UnknownUser)
             }
-            Content::Trade(trade) => self.decide_trade(request, trade, time),
+            Content::Trade(trade) => self.decide_trade(record, trade, time),
+            Content::Log(_) | Content::StateRoot(_) => Ok(()),
         }
     }
 
@@ -67,13 +68,13 @@ impl State {
         require(granted.ok_or(Refusal::UnknownGrant)?.ended.is_none(), Refusal::GrantEnded)
     }
 
-    fn decide_trade(&self, request: &Request, trade: &Trade, time: Timestamp) -> Result<(), Refusal> {
+    fn decide_trade(&self, record: &Record, trade: &Trade, time: Timestamp) -> Result<(), Refusal> {
         let terms = &trade.terms;
         require(owner(&terms.resource) == terms.sender, Refusal::NotOwner)?;
         require(self.members.contains_key(&terms.sender) && self.members.contains_key(&terms.receiver), Refusal::Incomplete)?;
         require(terms.user.authority == terms.receiver, Refusal::Incomplete)?;
         if let Some(evidence) = &trade.evidence {
-            agrees(request, trade, evidence)?;
+            agrees(record, trade, evidence)?;
         }
         match trade.status.as_str() {
             "delivered" => {
@@ -115,8 +116,8 @@ impl State {
             && assigned.is_some_and(|assigned| assigned.period.contains(time))
     }
 
-    pub(super) fn evolve(&mut self, request: &Request, index: u64) {
-        match request.content() {
+    pub(super) fn evolve(&mut self, record: &Record, index: u64) {
+        match record.content() {
             Content::Genesis(_) => self.seat_administrators(),
             Content::User(user) => self.evolve_user(user, index),
             Content::Role(role) => self.evolve_role(role, index),
@@ -132,8 +133,8 @@ impl State {
                 if let Some(old) = grant.supersedes.as_ref().and_then(|old| self.grants.get_mut(old)) {
                     old.ended = Some(index);
                 }
-                self.grants_by_object.entry(grant.object.clone()).or_default().insert(request.id().to_owned());
-                self.grants.insert(request.id().to_owned(), Granted { grant: grant.clone(), index, ended: None });
+                self.grants_by_object.entry(grant.object.clone()).or_default().insert(record.id().to_owned());
+                self.grants.insert(record.id().to_owned(), Granted { grant: grant.clone(), index, ended: None });
             }
             Content::Revocation(revocation) => {
                 if let Some(granted) = self.grants.get_mut(&revocation.grant) {
@@ -142,10 +143,10 @@ impl State {
             }
             Content::Directory(listing) => {
                 self.history.entry(listing.resource.clone()).or_default().push(index);
-                let listed = Listed { id: request.id().to_owned(), listing: listing.clone(), index };
+                let listed = Listed { id: record.id().to_owned(), listing: listing.clone(), index };
                 self.directory.insert(listing.resource.clone(), listed);
             }
-            Content::Inquiry(_) | Content::Trade(_) => {}
+            Content::Inquiry(_) | Content::Trade(_) | Content::Log(_) | Content::StateRoot(_) => {}
         }
     }
 
@@ -189,7 +190,7 @@ fn require(holds: bool, refusal: Refusal) -> Result<(), Refusal> {
     if holds { Ok(()) } else { Err(refusal) }
 }
 
-fn agrees(request: &Request, trade: &Trade, evidence: &Evidence) -> Result<(), Refusal> {
+fn agrees(record: &Record, trade: &Trade, evidence: &Evidence) -> Result<(), Refusal> {
     let signed = evidence.signature.account == trade.terms.receiver;
-    require(signed && evidence.terms == trade.terms && request.id() == trade.terms.id, Refusal::EvidenceMismatch)
+    require(signed && evidence.terms == trade.terms && record.id() == trade.terms.id, Refusal::EvidenceMismatch)
 }

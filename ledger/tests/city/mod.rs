@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test may fail")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part of the city")]
 
+use ledger::body::Request;
 use ledger::keys::SecretKey;
 use ledger::medium::{Medium, Scratch};
 use ledger::node::{Answer, Config, Input, Node, Output};
@@ -121,6 +122,23 @@ pub fn order(name: &str, sender: &str, receiver: &str, resource: &str) -> Elemen
         body("t", "trading", "Order", name).leaf("ConversationId", uuid("conversation")).leaf("Sender", sender).leaf("Receiver", receiver);
     order.push(order.sibling("User").with("authority", receiver).text("wang"));
     order.leaf("Resource", resource).leaf("Selection", SHA).leaf("Purpose", "benefit").leaf("Requested", NOW.to_string())
+}
+
+/// A log hash of a sector, signed by it and by `peer` if there is one.
+pub fn log(name: &str, sector: &str, peer: Option<&str>) -> Element {
+    let mut log = body("l", "ledger", "Log", name).leaf("Sector", sector);
+    if let Some(peer) = peer {
+        log = log.leaf("Peer", peer);
+    }
+    log.leaf("Source", "gateway").leaf("Digest", Hash::of(name.as_bytes()).to_string())
+}
+
+/// Bodies signed together.
+pub fn batch(elements: &[Element], signers: &[&str]) -> Entry {
+    let bodies: Vec<Vec<u8>> = elements.iter().map(octets).collect();
+    let unsigned = Request::read(Entry::batch(bodies.clone(), Vec::new()).unwrap()).unwrap();
+    let signatures = signers.iter().map(|signer| PartySignature::sign(signer, &record_key(signer), unsigned.signed())).collect();
+    Entry::batch(bodies, signatures).unwrap()
 }
 
 /// A trade of `transport/…` to civil's user wang.
