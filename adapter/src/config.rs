@@ -26,6 +26,9 @@ pub struct Config {
     pub keys: Keys,
     /// The sector's own system; the Bureau has none.
     pub legacy: Option<Legacy>,
+    /// How the ledger is kept and shown.
+    #[serde(default)]
+    pub ledger: Ledger,
     /// Bounds on what a call may cost.
     #[serde(default)]
     pub limits: Limits,
@@ -98,6 +101,16 @@ pub struct Legacy {
 
 fn legacy_timeout_ms() -> u64 {
     10_000
+}
+
+/// How the ledger is kept and shown.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// Whether tiles of hashes are shown to who has no certificate. Entries never are.
+    pub public_tiles: bool,
+    /// Logs besides this ledger whose checkpoints this node cosigns: their keys as `vkey`, whose names are the origins.
+    pub witness_of: Vec<String>,
 }
 
 /// Bounds; the defaults are those of ARCHITECTURE.md.

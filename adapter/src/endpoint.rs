@@ -18,17 +18,21 @@ pub async fn answer(site: &Arc<Site>, request: Request) -> Response {
 }
 
 async fn route(site: &Arc<Site>, request: &Request) -> Response {
+    if let Some(response) = crate::archive::answer(site, request).await {
+        return response;
+    }
     let query = request.query.as_deref().unwrap_or_default();
     match (&request.method, request.path.as_str()) {
         (&Method::GET | &Method::HEAD, "/healthz") => text(200, "ok\n"),
         (&Method::GET | &Method::HEAD, "/readyz") => ready(site).await,
-        (&Method::GET | &Method::HEAD, "/checkpoint") => checkpoint(site).await,
+        (&Method::POST, "/add-checkpoint") => crate::witness::answer(site, request).await,
         (method, path) => match path.strip_prefix("/ws/").filter(|name| OPERATIONS.iter().any(|(service, _, _)| service == name)) {
             Some(name) if *method == Method::POST => flow::answer(site, name, request, crate::replica::now()).await,
             Some(name) => contract(site, name, query),
             None => text(
                 404,
-                "There is nothing at this path. The services are at /ws/directory, /ws/trading, /ws/authority, /ws/registry, /ws/audit.\n",
+                "There is nothing at this path. The services are at /ws/directory, /ws/trading, /ws/authority, /ws/registry, /ws/audit; \
+                 the log is at /checkpoint and /tile/.\n",
             ),
         },
     }
@@ -54,13 +58,6 @@ fn contract(site: &Site, name: &str, query: &str) -> Response {
     match document {
         Some(document) => Response::new(200, "text/xml; charset=utf-8", document),
         None => text(404, "There is no such schema.\n"),
-    }
-}
-
-async fn checkpoint(site: &Site) -> Response {
-    match site.replica.read(|node| node.published().map(|(_, note)| note.to_owned())).await {
-        Ok(Some(note)) => text(200, &note),
-        _ => text(503, "There is no checkpoint yet.\n"),
     }
 }
 

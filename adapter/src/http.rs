@@ -2,6 +2,7 @@
 
 mod body;
 mod patience;
+mod ranges;
 
 use crate::fault::{Fault, Reason};
 use crate::limits::HttpLimits;
@@ -31,6 +32,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 pub use hyper::http::Method;
+pub use ranges::Representation;
 
 /// A request that arrived whole, its body decompressed.
 #[derive(Clone, Debug)]

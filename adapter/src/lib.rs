@@ -1,6 +1,7 @@
 //! The gateway of one sector: one message in, one message out. Start reading at [`flow`].
 
 pub mod addressing;
+pub mod archive;
 pub mod city;
 pub mod cli;
 pub mod client;
@@ -29,3 +30,4 @@ pub mod steps;
 pub mod tls;
 pub mod trade;
 pub mod unified;
+pub mod witness;

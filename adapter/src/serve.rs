@@ -11,8 +11,9 @@ use crate::security::{Security, Signer, Trust, Window};
 use crate::site::Site;
 use crate::tls::{self, ClientCertificate, IdentityPem};
 use crate::trade::{self, Offers};
+use crate::witness::Witness;
 use ledger::body::{Content, Member, Request};
-use ledger::checkpoint::Policy;
+use ledger::checkpoint::{Line, Policy, Verifier};
 use ledger::index::Index;
 use ledger::keys::SecretKey;
 use ledger::medium::Directory;
@@ -105,6 +106,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
+    let witness = witness(&config, &me, &ledger, node.clone())?;
     let (node, index) = open(&config, &me, genesis, node)?;
     let (mut links, known) = Links::new(me.node, Arc::clone(&client_tls));
     let (replica, thread) = Replica::start(node, move |post| links.take(post)).map_err(|error| wrong("ledger thread", &error))?;
@@ -128,6 +130,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         policy,
         record_key: record,
         offers: Offers::default(),
+        witness,
         metadata_dir: config.data.join("../metadata"),
         config,
     });
@@ -159,6 +162,14 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         Some(failure) => Err(Misconfigured::Value(format!("the ledger node has stopped: {failure}"))),
         None => Ok(()),
     }
+}
+
+/// The node as a witness: under the name and with the key by which the policy knows it.
+fn witness(config: &Config, me: &Member, ledger: &str, key: SecretKey) -> Result<Witness, Misconfigured> {
+    let unknown = |vkey: &str| Misconfigured::Value(format!("[ledger] witness_of: {vkey}: not the vkey of a log (type 01)"));
+    let log = |vkey: &String| Verifier::parse(vkey).filter(|log| log.line == Line::Log && log.name != ledger).ok_or_else(|| unknown(vkey));
+    let logs: Vec<Verifier> = config.ledger.witness_of.iter().map(log).collect::<Result<_, _>>()?;
+    Witness::open(&config.data.join("../witness"), Verifier::cosigner(&me.id, ledger, me.node_key), key, &logs)
 }
 
 fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<(Node<Directory>, Index), Misconfigured> {

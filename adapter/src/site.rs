@@ -57,6 +57,8 @@ pub struct Site {
     pub record_key: SecretKey,
     /// Offers of this provider.
     pub offers: Offers,
+    /// Cosigns checkpoints that are brought to it.
+    pub witness: crate::witness::Witness,
     /// Where the metadata of published resources is kept.
     pub metadata_dir: PathBuf,
 }

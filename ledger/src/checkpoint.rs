@@ -155,12 +155,18 @@ impl NoteSignature {
         Self { name: verifier.name.clone(), octets }
     }
 
+    /// The line, with its end.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("\u{2014} {} {}\n", self.name, BASE64.encode(&self.octets))
+    }
+
     /// Whether this line claims to be of that key.
     fn is_of(&self, verifier: &Verifier) -> bool {
         self.name == verifier.name && self.octets.starts_with(&verifier.id())
     }
 
-    fn verifies(&self, verifier: &Verifier, text: &str) -> bool {
+    pub(crate) fn verifies(&self, verifier: &Verifier, text: &str) -> bool {
         let Some(octets) = self.octets.strip_prefix(&verifier.id()).filter(|_| self.name == verifier.name) else { return false };
         match verifier.line {
             Line::Log => octets.try_into().is_ok_and(|signature| verifier.key.verifies(text.as_bytes(), signature)),
@@ -248,9 +254,7 @@ impl Note {
     pub fn text(&self) -> String {
         let mut text = self.checkpoint.text();
         text.push('\n');
-        for signature in &self.signatures {
-            text.push_str(&format!("\u{2014} {} {}\n", signature.name, BASE64.encode(&signature.octets)));
-        }
+        self.signatures.iter().for_each(|signature| text.push_str(&signature.text()));
         text
     }
 

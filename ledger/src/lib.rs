@@ -14,6 +14,7 @@ pub mod record;
 pub mod state;
 pub mod store;
 pub mod streams;
+pub mod tile;
 pub mod tree;
 mod wal;
 pub mod witness;

@@ -100,6 +100,15 @@ impl Tree {
         self.levels.first()?.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// The hashes of a C2SP tile: `width` of them, at most 256, from number `256 × tile` on at level `8 × level`. `None` beyond
+    /// the tree.
+    #[must_use]
+    pub fn tile(&self, level: u32, tile: u64, width: u64) -> Option<Vec<Hash>> {
+        let row = self.levels.get(usize::try_from(level.checked_mul(8)?).ok()?)?;
+        let from = usize::try_from(tile.checked_mul(256)?).ok()?;
+        row.get(from..from.checked_add(usize::try_from(width).ok()?)?).map(<[Hash]>::to_vec)
+    }
+
     /// MTH(D[0:size]); of the empty tree it is SHA-256 of nothing. `None` beyond the tree.
     #[must_use]
     pub fn root(&self, size: u64) -> Option<Hash> {

@@ -1,5 +1,7 @@
 //! Gathering the nodes' cosignatures over tree heads until a checkpoint has its quorum.
 
+pub mod outside;
+
 use crate::checkpoint::{Checkpoint, Cosignature, Note, NoteSignature, Policy, Verifier};
 use crate::frame::Frame;
 use crate::keys::SecretKey;

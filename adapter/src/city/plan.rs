@@ -165,6 +165,7 @@ fn configure(dir: &Path, member: &Member, mappings: &Path) -> Result<(), Misconf
             endpoint: format!("http://127.0.0.1:{port}{path}"),
             timeout_ms: 10_000,
         }),
+        ledger: crate::config::Ledger::default(),
         limits: Limits::default(),
     };
     let text = toml::to_string(&config).map_err(|error| Misconfigured::Value(error.to_string()))?;

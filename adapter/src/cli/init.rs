@@ -76,6 +76,7 @@ fn config(init: &Init, port: u16, peer_port: u16) -> Config {
         message: KeyPair { certificate: file("message.pem"), key: file("message.key"), members: file("messages.pem") },
         keys: Keys { record: file("record.key"), node: file("node.key") },
         legacy: None,
+        ledger: crate::config::Ledger::default(),
         limits: Limits::default(),
     }
 }

@@ -5,6 +5,7 @@
 //	go run main.go checkpoint  POLICY NOTE
 //	go run main.go receipt     POLICY PROOF LEAF        (tlog-proof file, the leaf's octets)
 //	go run main.go consistency POLICY OLDNOTE NEWNOTE HASHES   (one base64 hash a line)
+//	go run main.go tiles       POLICY URL CA [CERT KEY]        (a node: its checkpoint, tiles and entries)
 //
 // POLICY is a C2SP tlog-policy with `log VKEY`, `witness NAME VKEY` and one `group NAME COUNT MEMBERS…`: a signature of one
 // of the logs is asked for, and COUNT valid cosignatures (cosignature/v1).
@@ -14,12 +15,17 @@ package main
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -138,6 +144,98 @@ func lines(text string) []string {
 	return strings.Split(text, "\n")
 }
 
+// A node's tiles over HTTP, as tlog.TileReader wants them.
+type node struct {
+	caller *http.Client
+	url    string
+}
+
+func dial(url string, files []string) node {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(read(files[0])))
+	config := &tls.Config{RootCAs: roots}
+	if len(files) == 3 {
+		pair, err := tls.LoadX509KeyPair(files[1], files[2])
+		check(err)
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return node{&http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: config}}, strings.TrimSuffix(url, "/")}
+}
+
+func (n node) get(path string) []byte {
+	reply, err := n.caller.Get(n.url + path)
+	check(err)
+	defer reply.Body.Close()
+	octets, err := io.ReadAll(reply.Body)
+	check(err)
+	if reply.StatusCode != 200 {
+		check(fmt.Errorf("%s: %s", path, reply.Status))
+	}
+	return octets
+}
+
+func (n node) Height() int { return 8 }
+
+// The C2SP paths do not say the height, and call bundles of entries otherwise.
+func (n node) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	var data [][]byte
+	for _, tile := range tiles {
+		data = append(data, n.get("/tile/"+strings.TrimPrefix(tile.Path(), "tile/8/")))
+	}
+	return data, nil
+}
+
+func (n node) SaveTiles([]tlog.Tile, [][]byte) {}
+
+// Every leaf's octets, from the bundles of a tree of this size.
+func (n node) leaves(size int64) [][]byte {
+	var leaves [][]byte
+	for first := int64(0); first < size; first += 256 {
+		width := int(min64(size-first, 256))
+		tile := tlog.Tile{H: 8, L: 0, N: first / 256, W: width}
+		bundle := n.get("/tile/entries/" + strings.TrimPrefix(tile.Path(), "tile/8/0/"))
+		for i := 0; i < width; i++ {
+			if len(bundle) < 2 || len(bundle) < 2+int(binary.BigEndian.Uint16(bundle)) {
+				check(fmt.Errorf("the bundle at %d is cut off", first))
+			}
+			end := 2 + int(binary.BigEndian.Uint16(bundle))
+			leaves = append(leaves, bundle[2:end])
+			bundle = bundle[end:]
+		}
+		if len(bundle) != 0 {
+			check(fmt.Errorf("the bundle at %d has too much in it", first))
+		}
+	}
+	return leaves
+}
+
+func min64(a, b int64) int64 {
+	if a < b {
+		return a
+	}
+	return b
+}
+
+// Proves from the tiles that every leaf is in the tree, and that the tree continues each smaller one.
+func tiles(policy string, n node) {
+	tree := head(policy, string(n.get("/checkpoint")))
+	reader := tlog.TileHashReader(tree, n)
+	leaves := n.leaves(tree.N)
+	for i := int64(0); i < tree.N; i++ {
+		proof, err := tlog.ProveRecord(tree.N, i, reader)
+		check(err)
+		check(tlog.CheckRecord(proof, tree.N, tree.Hash, i, tlog.RecordHash(leaves[i])))
+	}
+	for size := int64(1); size < tree.N; size += 1 + size/2 {
+		root, err := tlog.TreeHash(size, reader)
+		check(err)
+		proof, err := tlog.ProveTree(tree.N, size, reader)
+		check(err)
+		check(tlog.CheckTree(proof, tree.N, tree.Hash, size, root))
+	}
+	fmt.Println("all", tree.N, "leaves are in the tree of the checkpoint")
+}
+
 func main() {
 	args := os.Args[1:]
 	switch {
@@ -164,7 +262,9 @@ func main() {
 		old, now := head(policy, read(args[2])), head(policy, read(args[3]))
 		check(tlog.CheckTree(hashes(lines(read(args[4]))), now.N, now.Hash, old.N, old.Hash))
 		fmt.Println("the tree of", now.N, "continues the tree of", old.N)
+	case (len(args) == 4 || len(args) == 6) && args[0] == "tiles":
+		tiles(read(args[1]), dial(args[2], args[3:]))
 	default:
-		check(fmt.Errorf("checkpoint POLICY NOTE | receipt POLICY PROOF LEAF | consistency POLICY OLDNOTE NEWNOTE HASHES"))
+		check(fmt.Errorf("checkpoint POLICY NOTE | receipt POLICY PROOF LEAF | consistency POLICY OLDNOTE NEWNOTE HASHES | tiles POLICY URL CA [CERT KEY]"))
 	}
 }

@@ -73,6 +73,12 @@ impl Policy {
         self.logs.first().map_or("", |log| log.name.as_str())
     }
 
+    /// The log's keys, one for each node that may sign as the log.
+    #[must_use]
+    pub fn logs(&self) -> &[Verifier] {
+        &self.logs
+    }
+
     /// The cosigner of this name in the policy.
     #[must_use]
     pub fn witness(&self, name: &str) -> Option<&Verifier> {
