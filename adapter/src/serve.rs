@@ -175,7 +175,7 @@ fn witness(config: &Config, me: &Member, ledger: &str, key: SecretKey) -> Result
 fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<(Node<Directory>, Index), Misconfigured> {
     let at = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", config.data.display()));
     let founded = ledger::tree::Hash::of(genesis.body());
-    let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &founded)).map_err(|error| at(&error))?;
+    let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &founded, None)).map_err(|error| at(&error))?;
     for torn in store.repairs() {
         tracing::warn!(?torn, "a torn end was cut off");
     }

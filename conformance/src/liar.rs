@@ -71,7 +71,7 @@ impl Liar {
             })
             .collect();
         let links = Arc::new(links);
-        let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &Hash::of(genesis.body())));
+        let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &Hash::of(genesis.body()), None));
         let node = Node::open(ledger::node::Config::new(sector, genesis, node_key.clone()), store.expect("a store")).expect("a node");
         let script: Arc<Mutex<Script>> = Arc::default();
         let (out, tongue) = (Arc::clone(&links), Arc::clone(&script));

@@ -115,6 +115,20 @@ impl<M: Medium> Frames<M> {
         Ok(place)
     }
 
+    /// Removes the files before the one that holds `place`, or all but the last.
+    ///
+    /// # Errors
+    /// The medium.
+    pub(crate) fn remove_before(&mut self, place: Option<Place>) -> Result<(), StoreError> {
+        let kept = place.map(|place| place.file).or_else(|| self.files.last().copied()).unwrap_or(0);
+        // The oldest first, each for good before the next: what is left has no gap at any time.
+        for file in self.files.extract_if(.., |file| *file < kept) {
+            self.medium.remove(&name(file))?;
+            self.medium.sync_names()?;
+        }
+        Ok(())
+    }
+
     /// Returns when everything written is on the medium.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! The ledger: records, a deterministic state machine, a Merkle log with checkpoints, and the Raft node that replicates them.
 
+pub mod archive;
+pub mod at_rest;
 pub mod audit;
 pub mod body;
 pub mod checkpoint;
+mod clients;
 pub mod frame;
 mod frames;
 pub mod index;
@@ -11,6 +14,9 @@ pub mod medium;
 pub mod node;
 pub mod proof;
 pub mod record;
+pub mod seal;
+pub mod segment;
+pub mod snapshot;
 pub mod state;
 pub mod store;
 pub mod streams;
@@ -18,8 +24,3 @@ pub mod tile;
 pub mod tree;
 mod wal;
 pub mod witness;
-
-/// Where [`medium::StoreError`] used to be.
-pub mod segment {
-    pub use crate::medium::StoreError;
-}

@@ -108,6 +108,8 @@ pub enum StoreError {
     Locked(PathBuf),
     /// The directory belongs to another ledger, or the leaves to another history.
     Diverged(String),
+    /// The leaf was pruned: this is the first one that is there.
+    Pruned(u64),
     /// An earlier call failed.
     Stopped,
 }
@@ -119,6 +121,7 @@ impl fmt::Display for StoreError {
             Self::Corrupt { path, offset, what } => write!(f, "{} is damaged at octet {offset}: {what}", path.display()),
             Self::Locked(path) => write!(f, "{} is in use by another process", path.display()),
             Self::Diverged(what) => f.write_str(what),
+            Self::Pruned(floor) => write!(f, "leaves before {floor} were pruned here: ask another node, or an archive"),
             Self::Stopped => f.write_str("the store stopped after an earlier error"),
         }
     }

@@ -106,7 +106,7 @@ impl<M: Medium> Node<M> {
         assert_eq!(store.size(), 0, "the leaves of an opened store follow from its log");
         tree.push(founding.hash);
         let clients = BTreeMap::from([(founding.client.clone(), Seen::of(&founding))]);
-        store.push_leaf(founding.octets);
+        store.push_leaf(&founding.client, founding.hash, founding.octets);
         let me = state.member(&config.member).filter(|me| me.node_key == config.node_key.public()).cloned();
         let me = me.ok_or_else(|| StoreError::Diverged(format!("the genesis has no node {} with this key", config.member)))?;
         let policy = Policy::of_genesis(state.ledger(), state.genesis());
@@ -471,7 +471,7 @@ impl<M: Medium> Node<M> {
     fn keep(&mut self, applied: Applied) {
         assert_eq!(applied.index, self.tree.size(), "leaves have no gaps");
         let seen = Seen::of(&applied);
-        self.raft.mut_store().store.push_leaf(applied.octets);
+        self.raft.mut_store().store.push_leaf(&applied.client, applied.hash, applied.octets);
         self.tree.push(applied.hash);
         self.clients.insert(applied.client, seen);
     }

@@ -4,29 +4,79 @@ pub use crate::frames::Torn;
 pub use crate::medium::StoreError;
 pub use crate::wal::{Batch, HardState, LogEntry};
 
+use crate::archive::{Archive, Damage};
+use crate::at_rest::AtRest;
+use crate::clients::{Clients, Tag};
 use crate::medium::Medium;
-use crate::tree::Hash;
+use crate::seal::{Fresh, Seal, Sealed};
+use crate::segment::{DRAFT, SEAL_EVERY, checked, ends, put_file, unchecked};
+use crate::snapshot::{Snapshot, name, size_of};
+use crate::tree::{Hash, Tree};
 use crate::wal::Wal;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What one node keeps on its medium. The leaves since the last seal, the tail, are in memory: the log gives them again.
+/// Says which leaves were pruned: there before any of them goes.
+const FLOOR: &str = "floor";
+/// Begins the name of a checkpoint that was kept.
+const NOTE: &str = "note_";
+
+/// What one node keeps on its medium: the log, sealed segments with their tiles, and the newest snapshot. The leaves since the
+/// last seal, the tail, are in memory: the log gives them again.
 #[derive(Debug)]
 pub struct Store<M: Medium> {
     medium: M,
     wal: Wal<M>,
-    tail: Vec<Arc<[u8]>>,
+    archive: Archive<M>,
+    snapshot: Option<Arc<Snapshot>>,
+    /// The leaves that are not sealed.
+    tail: VecDeque<Fresh>,
+    clients: Clients,
+    /// Where the next segment begins, and the logical octets in it so far.
+    boundary: (u64, u64),
+    /// Seals that wait for the one that runs.
+    waiting: VecDeque<Arc<Snapshot>>,
+    running: bool,
+    scrubbed: u64,
     stopped: bool,
     repairs: Vec<Torn>,
 }
 
+/// Opening.
 impl<M: Medium> Store<M> {
-    /// Opens what is on a medium, or begins. `ledger` is the genesis fingerprint.
+    /// Opens what is on a medium, or begins. `ledger` is the genesis fingerprint; `at_rest` encrypts what is sealed from now on.
+    /// Damaged segments do not stop it: see [`Store::damaged`].
     ///
     /// # Errors
-    /// It is of another ledger, damaged, or the medium failed.
-    pub fn open(medium: M, ledger: &Hash) -> Result<Self, StoreError> {
-        let (wal, torn) = Wal::open(medium.clone(), ledger)?;
-        Ok(Self { medium, wal, tail: Vec::new(), stopped: false, repairs: torn.into_iter().collect() })
+    /// The log or the snapshot is damaged or of another ledger, a key at rest is missing, or the medium failed.
+    pub fn open(medium: M, ledger: &Hash, at_rest: Option<AtRest>) -> Result<Self, StoreError> {
+        let mut names = medium.list()?;
+        for draft in names.extract_if(.., |name| name.starts_with(DRAFT)) {
+            medium.remove(&draft)?;
+        }
+        let newest = names.iter().filter_map(|name| size_of(name)).max();
+        let snapshot = match newest {
+            Some(size) => Some(Snapshot::read(&medium, &name(size), ledger, at_rest.as_ref())?),
+            None => None,
+        };
+        let (mut wal, torn) = Wal::open(medium.clone(), ledger)?;
+        let floor = read_floor(&medium, &names)?;
+        let archive = Archive::new(medium.clone(), *ledger, at_rest, floor);
+        let mut clients = Clients::default();
+        if let Some(snapshot) = &snapshot {
+            wal.follow(snapshot.raft_index, snapshot.raft_term)?;
+            archive.take_up(&names, snapshot)?;
+            for block in 0..snapshot.size / SEAL_EVERY {
+                let tags = archive.tags(block).map_or_else(|| archive.remake_tags(block), Ok)?;
+                for (index, tag) in (block * SEAL_EVERY..).zip(tags) {
+                    clients.put(tag, index);
+                }
+            }
+        }
+        let boundary = (archive.size(), 0);
+        let (snapshot, repairs) = (snapshot.map(Arc::new), torn.into_iter().collect());
+        let (tail, waiting) = (VecDeque::new(), VecDeque::new());
+        Ok(Self { medium, wal, archive, snapshot, tail, clients, boundary, waiting, running: false, scrubbed: 0, stopped: false, repairs })
     }
 
     /// Where everything is kept.
@@ -35,16 +85,27 @@ impl<M: Medium> Store<M> {
         &self.medium
     }
 
+    /// What was damaged when the store was opened, and made anew from the leaves.
+    #[must_use]
+    pub fn mended(&self) -> Vec<Damage> {
+        self.archive.mended()
+    }
+
     /// The torn ends that were cut off when the store was opened.
     #[must_use]
     pub fn repairs(&self) -> &[Torn] {
         &self.repairs
     }
+}
 
+/// The log.
+impl<M: Medium> Store<M> {
     /// The hard state saved last.
     #[must_use]
     pub fn hard_state(&self) -> HardState {
-        self.wal.hard_state()
+        let state = self.wal.hard_state();
+        let applied = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.raft_index);
+        HardState { commit: state.commit.max(applied), ..state }
     }
 
     /// The checkpoint saved last.
@@ -79,38 +140,247 @@ impl<M: Medium> Store<M> {
         self.wal.entry(index)
     }
 
-    /// Saves a batch and returns when it is durable.
+    /// Saves a batch and returns when it is durable: one frame, one sync.
     ///
     /// # Errors
     /// The medium failed: the node stops and nothing is tried again.
     pub fn save(&mut self, batch: Batch<'_>) -> Result<(), StoreError> {
+        self.guarded(|store| store.wal.save(batch))
+    }
+
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         if self.stopped {
             return Err(StoreError::Stopped);
         }
-        let saved = self.wal.save(batch);
-        self.stopped = saved.is_err();
-        saved
+        let done = work(self);
+        self.stopped = done.is_err();
+        done
     }
+}
 
-    /// How many leaves there are.
+/// The leaves.
+impl<M: Medium> Store<M> {
+    /// How many leaves there are, sealed and pruned ones included.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.tail.len() as u64
+        self.sealed() + self.tail.len() as u64
     }
 
-    /// A leaf's octets.
+    /// How many leaves are sealed.
+    #[must_use]
+    pub fn sealed(&self) -> u64 {
+        self.archive.size()
+    }
+
+    /// The first leaf that is not pruned.
+    #[must_use]
+    pub fn floor(&self) -> u64 {
+        self.archive.floor()
+    }
+
+    /// A leaf's octets, checked against the tree.
     ///
     /// # Errors
-    /// It is not there, damaged, or the medium failed.
+    /// It is not there, pruned or damaged, or the medium failed.
     pub fn leaf(&self, index: u64) -> Result<Arc<[u8]>, StoreError> {
-        let found = usize::try_from(index).ok().and_then(|index| self.tail.get(index));
-        found.cloned().ok_or_else(|| StoreError::Diverged(format!("no leaf {index}")))
+        let Some(at) = index.checked_sub(self.sealed()) else { return self.archive.leaf(index) };
+        let fresh = usize::try_from(at).ok().and_then(|at| self.tail.get(at));
+        fresh.map(|fresh| Arc::clone(&fresh.octets)).ok_or_else(|| StoreError::Diverged(format!("no leaf {index}")))
     }
 
-    /// Appends a leaf to the tail.
-    pub fn push_leaf(&mut self, octets: Vec<u8>) {
-        self.tail.push(octets.into());
+    /// Appends a leaf to the tail: the client id it uses up, empty for none; its hash; its octets.
+    pub fn push_leaf(&mut self, client: &str, hash: Hash, octets: Vec<u8>) {
+        let tag = Tag::of(client);
+        self.clients.put(tag, self.size());
+        self.boundary.1 += octets.len() as u64 + 2;
+        self.tail.push_back(Fresh { octets: octets.into(), hash, tag });
     }
+
+    /// The leaf that used up a client id.
+    ///
+    /// # Errors
+    /// What tells ids apart is damaged, or the medium failed.
+    pub fn client(&self, id: &str) -> Result<Option<u64>, StoreError> {
+        let tag = Tag::of(id);
+        self.clients.find(tag, |index| match index.checked_sub(self.sealed()) {
+            None => self.archive.has_tag(index, tag),
+            Some(at) => Ok(usize::try_from(at).ok().and_then(|at| self.tail.get(at)).is_some_and(|fresh| fresh.tag == tag)),
+        })
+    }
+
+    /// What is sealed, for other threads.
+    #[must_use]
+    pub fn archive(&self) -> Archive<M> {
+        self.archive.clone()
+    }
+
+    /// The tree over the sealed leaves.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        Tree::resume(&self.archive.roots(), self.archive.lower())
+    }
+
+    /// Forgets in a tree what the tiles of the sealed leaves say.
+    pub fn lean(&self, tree: &mut Tree) {
+        tree.lean(self.sealed(), self.archive.lower());
+    }
+}
+
+/// Sealing.
+impl<M: Medium> Store<M> {
+    /// The newest durable snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_deref()
+    }
+
+    /// Whether a segment ends here, on every node: [`Store::seal`] must be called before the next leaf.
+    #[must_use]
+    pub fn due(&self) -> bool {
+        ends(self.boundary.0, self.size(), self.boundary.1)
+    }
+
+    /// Ends a segment with the last leaf. Returns the job that seals it; `None` while one runs: then [`Store::next_seal`] has it
+    /// after that one's [`Store::adopt`].
+    pub fn seal(&mut self, snapshot: Snapshot) -> Option<Seal<M>> {
+        assert!(self.due() && snapshot.size == self.size(), "segments end at the same leaves on every node");
+        self.boundary = (snapshot.size, 0);
+        self.waiting.push_back(Arc::new(snapshot));
+        self.next_seal()
+    }
+
+    /// The next job, if none runs.
+    pub fn next_seal(&mut self) -> Option<Seal<M>> {
+        if self.running {
+            return None;
+        }
+        let snapshot = self.waiting.pop_front()?;
+        self.running = true;
+        let first = self.sealed();
+        let count = usize::try_from(snapshot.size - first).unwrap_or(usize::MAX);
+        let leaves = self.tail.iter().take(count).cloned().collect();
+        Some(Seal { archive: self.archive(), first, leaves, snapshot })
+    }
+
+    /// Takes in what a job has made durable: the tail shrinks, and the log forgets what two snapshots cover.
+    ///
+    /// # Errors
+    /// The medium failed: the node stops.
+    pub fn adopt(&mut self, sealed: Sealed) -> Result<(), StoreError> {
+        self.guarded(|store| {
+            assert!(store.running && sealed.segment.extent.first == store.sealed(), "seals are adopted in order");
+            store.running = false;
+            store.tail.drain(..usize::try_from(sealed.snapshot.size - store.sealed()).unwrap_or(usize::MAX));
+            store.archive.add(Some(sealed.segment), &sealed.roots);
+            let before = store.snapshot.replace(sealed.snapshot);
+            if let Some(before) = before {
+                store.wal.forget(before.raft_index)?;
+                store.medium.remove(&name(before.size))?;
+                store.medium.sync_names()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Keeps a checkpoint beside the segments, by its size.
+    ///
+    /// # Errors
+    /// The medium failed.
+    pub fn put_note(&mut self, size: u64, note: &str) -> Result<(), StoreError> {
+        self.guarded(|store| put_file(&store.medium, &format!("{NOTE}{size:012}"), note.as_bytes()))
+    }
+
+    /// The checkpoint that was kept for a size.
+    ///
+    /// # Errors
+    /// It is no text, or the medium failed.
+    pub fn note_of(&self, size: u64) -> Result<Option<String>, StoreError> {
+        let file = format!("{NOTE}{size:012}");
+        if !self.medium.list()?.contains(&file) {
+            return Ok(None);
+        }
+        let text = String::from_utf8(self.medium.read_all(&file)?);
+        text.map(Some).map_err(|_other| StoreError::corrupt(self.medium.path(&file), 0, "a checkpoint is text"))
+    }
+}
+
+/// Keeping.
+impl<M: Medium> Store<M> {
+    /// What is damaged and not mended: bundles that a peer may have.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<Damage> {
+        self.archive.damage()
+    }
+
+    /// Re-hashes the next so many logical octets of what is sealed, round and round, and returns what it found. What can be made
+    /// anew here is made anew; for the rest see [`Store::damaged`].
+    ///
+    /// # Errors
+    /// The medium failed to write: the node stops.
+    pub fn scrub(&mut self, octets: u64) -> Result<Vec<Damage>, StoreError> {
+        self.guarded(|store| {
+            let (next, mut found) = store.archive.scrub(store.scrubbed, octets)?;
+            store.scrubbed = next;
+            let round = next == 0;
+            if let Some(snapshot) = store.snapshot.as_ref().filter(|_| round) {
+                let (file, ledger) = (name(snapshot.size), store.archive.ledger);
+                if let Err(error) = Snapshot::read(&store.medium, &file, &ledger, store.archive.at_rest.as_ref()) {
+                    store.archive.write_snapshot(snapshot)?;
+                    found.push(Damage { file, offset: 0, bundle: None, what: error.to_string() });
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Puts a bundle of 256 leaves that a peer sent back in place of a damaged one.
+    ///
+    /// # Errors
+    /// The octets are not that bundle's: nothing is changed. Or the medium failed.
+    pub fn repair(&mut self, bundle: u64, octets: &[u8]) -> Result<(), StoreError> {
+        self.archive.repair(bundle, octets)
+    }
+
+    /// Removes whole segments of leaves below `index`, and returns how many octets that freed. The last segment stays, and so do
+    /// all hashes: proofs of pruned leaves can still be made for whoever has the leaves. There is no way back.
+    ///
+    /// # Errors
+    /// The medium failed: the node stops, and goes on pruning when it is opened again.
+    pub fn prune(&mut self, index: u64) -> Result<u64, StoreError> {
+        let segments = self.archive.segments();
+        let Some((_, gone)) = segments.split_last() else { return Ok(0) };
+        let floor = gone.iter().map(|segment| segment.end).filter(|end| *end <= index).max().unwrap_or(0);
+        if floor <= self.floor() || !self.damaged().is_empty() {
+            return Ok(0);
+        }
+        self.guarded(|store| {
+            put_file(&store.medium, FLOOR, &checked(floor.to_be_bytes().to_vec()))?;
+            store.archive.prune(floor)
+        })
+    }
+
+    /// Wraps the data keys of all segments by the current key at rest; returns how many were not.
+    ///
+    /// # Errors
+    /// The medium failed.
+    pub fn rewrap(&mut self) -> Result<u64, StoreError> {
+        self.guarded(|store| {
+            let count = store.archive.rewrap()?;
+            if let Some(snapshot) = &store.snapshot {
+                store.archive.write_snapshot(snapshot)?;
+            }
+            Ok(count)
+        })
+    }
+}
+
+fn read_floor<M: Medium>(medium: &M, names: &[String]) -> Result<u64, StoreError> {
+    if !names.iter().any(|name| name == FLOOR) {
+        return Ok(0);
+    }
+    let octets = medium.read_all(FLOOR)?;
+    let floor = unchecked(&octets).and_then(|octets| octets.try_into().ok()).map(u64::from_be_bytes);
+    floor.ok_or_else(|| StoreError::corrupt(medium.path(FLOOR), 0, "the mark of pruned leaves does not match its checksum"))
 }
 
 #[cfg(test)]
@@ -125,7 +395,7 @@ mod tests {
     }
 
     fn open(medium: &Scratch) -> Result<Store<Scratch>, StoreError> {
-        Store::open(medium.clone(), &Hash::of(b"g"))
+        Store::open(medium.clone(), &Hash::of(b"g"), None)
     }
 
     /// Five entries, each saved alone; and the octets in use.
@@ -165,7 +435,7 @@ mod tests {
         assert_eq!(store.entry(2).unwrap(), entry(2, 2), "an entry that is no longer in memory");
         assert_eq!(store.entry(4000).unwrap(), entry(4000, 4));
         assert!(store.entry(9000).is_err());
-        assert!(matches!(Store::open(medium.clone(), &Hash::of(b"other")), Err(StoreError::Corrupt { offset: 0, .. })));
+        assert!(matches!(Store::open(medium.clone(), &Hash::of(b"other"), None), Err(StoreError::Corrupt { offset: 0, .. })));
         medium.fail();
         assert!(matches!(store.save(Batch { note: Some("x"), ..Batch::default() }), Err(StoreError::Io { .. })));
         assert!(matches!(store.save(Batch { note: Some("x"), ..Batch::default() }), Err(StoreError::Stopped)));

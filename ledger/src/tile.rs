@@ -86,7 +86,7 @@ impl Tile {
     pub fn hashes(&self, tree: &Tree) -> Option<Vec<u8>> {
         let Part::Hashes(level) = self.part else { return None };
         self.needs().filter(|needs| *needs <= tree.size())?;
-let row = tree.tile(u32::try_from(level).ok()?, self.index, self.width)?;
+        let row = tree.tile(u32::try_from(level).ok()?, self.index, self.width)?;
         Some(row.iter().flat_map(|hash| hash.0).collect())
     }
 }

@@ -2,7 +2,10 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A SHA-256 digest; shown in lower-case hexadecimal.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,18 +66,75 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Hash(hash.finalize().into())
 }
 
-/// A log of leaf hashes with the hashes of all complete subtrees: 64 octets of memory a leaf.
-#[derive(Clone, Debug, Default)]
+/// Leaves of one tile: the hashes of levels 0 to 7 are not kept in memory where there are tiles.
+const TILE: u64 = 256;
+const TILE_LEVEL: usize = 8;
+
+/// Gives the 256 leaf hashes of a tile that is on the disk, checked against its root; `None` if they cannot be had.
+pub(crate) type Lower = Arc<Mutex<dyn Fn(u64) -> Option<Vec<Hash>> + Send>>;
+
+/// A log of leaf hashes with the hashes of all complete subtrees. Below the leaves that are sealed it keeps the subtrees of 256
+/// leaves and more, a quarter of an octet a leaf; the rest it reads from tiles when a proof wants it.
+#[derive(Clone, Default)]
 pub struct Tree {
-    /// `levels[k][i]` is the root of leaves `i << k` to `(i + 1) << k`.
-    levels: Vec<Vec<Hash>>,
+    levels: Vec<Row>,
+    lower: Option<Lower>,
+}
+
+/// The roots of leaves `i << level` to `(i + 1) << level`, from `first` on.
+#[derive(Clone, Debug, Default)]
+struct Row {
+    first: u64,
+    hashes: Vec<Hash>,
+}
+
+/// The levels of the tiles that one proof reads.
+type Read = BTreeMap<u64, Vec<Vec<Hash>>>;
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tree of {}", self.size())
+    }
+}
+
+impl Row {
+    fn end(&self) -> u64 {
+        self.first + self.hashes.len() as u64
+    }
+
+    fn get(&self, index: u64) -> Option<Hash> {
+        self.hashes.get(usize::try_from(index.checked_sub(self.first)?).ok()?).copied()
+    }
 }
 
 impl Tree {
+    /// The tree over whole tiles, by their roots.
+    pub(crate) fn resume(tiles: &[Hash], lower: Lower) -> Self {
+        let mut levels: Vec<Row> =
+            (0..TILE_LEVEL).map(|level| Row { first: (tiles.len() as u64 * TILE) >> level, hashes: Vec::new() }).collect();
+        let mut row = tiles.to_vec();
+        while !row.is_empty() {
+            let above = row.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+            levels.push(Row { first: 0, hashes: std::mem::replace(&mut row, above) });
+        }
+        Self { levels, lower: Some(lower) }
+    }
+
+    /// Forgets the lower levels below `sealed`, a multiple of 256: `lower` has them.
+    pub(crate) fn lean(&mut self, sealed: u64, lower: Lower) {
+        assert!(sealed.is_multiple_of(TILE) && sealed <= self.size(), "whole tiles are sealed");
+        for (level, row) in self.levels.iter_mut().take(TILE_LEVEL).enumerate() {
+            let gone = (sealed >> level).saturating_sub(row.first);
+            row.hashes.drain(..usize::try_from(gone).unwrap_or(usize::MAX).min(row.hashes.len()));
+            row.first += gone;
+        }
+        self.lower = Some(lower);
+    }
+
     /// How many leaves there are.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.levels.first().map_or(0, |leaves| leaves.len() as u64)
+        self.levels.first().map_or(0, Row::end)
     }
 
     /// Appends a leaf by its hash.
@@ -82,37 +142,38 @@ impl Tree {
         let mut hash = leaf;
         for level in 0.. {
             if self.levels.len() == level {
-                self.levels.push(Vec::new());
+                self.levels.push(Row::default());
             }
             let Some(row) = self.levels.get_mut(level) else { return };
-            row.push(hash);
-            let [.., left, right] = row.as_slice() else { return };
-            if row.len() % 2 == 1 {
+            row.hashes.push(hash);
+            if row.end() % 2 == 1 {
                 return;
             }
+            let [.., left, right] = row.hashes.as_slice() else { return };
             hash = node_hash(left, right);
         }
     }
 
-    /// The hash of leaf `index`.
+    /// The hash of leaf `index`. `None` beyond the tree, or if its tile is damaged.
     #[must_use]
     pub fn leaf(&self, index: u64) -> Option<Hash> {
-        self.levels.first()?.get(usize::try_from(index).ok()?).copied()
+        self.subtree(0, index, &mut Read::new())
     }
 
     /// The hashes of a C2SP tile: `width` of them, at most 256, from number `256 × tile` on at level `8 × level`. `None` beyond
-    /// the tree.
+    /// the tree, or if a tile on the disk is damaged.
     #[must_use]
     pub fn tile(&self, level: u32, tile: u64, width: u64) -> Option<Vec<Hash>> {
-        let row = self.levels.get(usize::try_from(level.checked_mul(8)?).ok()?)?;
-        let from = usize::try_from(tile.checked_mul(256)?).ok()?;
-        row.get(from..from.checked_add(usize::try_from(width).ok()?)?).map(<[Hash]>::to_vec)
+        let level = usize::try_from(level.checked_mul(8)?).ok()?;
+        let first = tile.checked_mul(TILE)?;
+        let mut read = Read::new();
+        (first..first.checked_add(width.min(TILE))?).map(|index| self.subtree(level, index, &mut read)).collect()
     }
 
     /// MTH(D[0:size]); of the empty tree it is SHA-256 of nothing. `None` beyond the tree.
     #[must_use]
     pub fn root(&self, size: u64) -> Option<Hash> {
-        if size == 0 { Some(Hash::of(&[])) } else { self.range(0, size) }
+        if size == 0 { Some(Hash::of(&[])) } else { self.range(0, size, &mut Read::new()) }
     }
 
     /// PATH(index, D[0:size]), from the leaf's sibling up. `None` unless index < size ≤ the tree's size.
@@ -121,15 +182,16 @@ impl Tree {
         if index >= size || size > self.size() {
             return None;
         }
+        let mut read = Read::new();
         let mut path = Vec::new();
         let (mut from, mut to) = (0, size);
         while to - from > 1 {
             let middle = from + split(to - from);
             if index < middle {
-                path.push(self.range(middle, to)?);
+                path.push(self.range(middle, to, &mut read)?);
                 to = middle;
             } else {
-                path.push(self.range(from, middle)?);
+                path.push(self.range(from, middle, &mut read)?);
                 from = middle;
             }
         }
@@ -143,6 +205,7 @@ impl Tree {
         if old > new || new > self.size() {
             return None;
         }
+        let mut read = Read::new();
         let mut path = Vec::new();
         if old == 0 || old == new {
             return Some(path);
@@ -152,34 +215,70 @@ impl Tree {
         while old != to {
             let middle = from + split(to - from);
             if old <= middle {
-                path.push(self.range(middle, to)?);
+                path.push(self.range(middle, to, &mut read)?);
                 to = middle;
             } else {
-                path.push(self.range(from, middle)?);
+                path.push(self.range(from, middle, &mut read)?);
                 from = middle;
                 whole = false;
             }
         }
         if !whole {
-            path.push(self.range(from, to)?);
+            path.push(self.range(from, to, &mut read)?);
         }
         path.reverse();
         Some(path)
     }
 
     /// The root of leaves `from` to `to`; `from` is a multiple of the largest power of two not above the length.
-    fn range(&self, from: u64, to: u64) -> Option<Hash> {
+    fn range(&self, from: u64, to: u64, read: &mut Read) -> Option<Hash> {
         let mut root: Option<Hash> = None;
         let mut end = to;
         while end > from {
             let level = (end.trailing_zeros()).min((end - from).ilog2());
             let start = end - (1 << level);
-            let subtree = self.levels.get(usize::try_from(level).ok()?)?.get(usize::try_from(start >> level).ok()?)?;
-            root = Some(root.map_or(*subtree, |right| node_hash(subtree, &right)));
+            let subtree = self.subtree(usize::try_from(level).ok()?, start >> level, read)?;
+            root = Some(root.map_or(subtree, |right| node_hash(&subtree, &right)));
             end = start;
         }
         root
     }
+
+    fn subtree(&self, level: usize, index: u64, read: &mut Read) -> Option<Hash> {
+        let row = self.levels.get(level)?;
+        if level >= TILE_LEVEL || index >= row.first {
+            return row.get(index);
+        }
+        let tile = index >> (TILE_LEVEL - level);
+        let levels = match read.entry(tile) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(place) => {
+                let lower = self.lower.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+                let levels = levels_of(lower(tile)?);
+                let root = levels.get(TILE_LEVEL).and_then(|row| row.first().copied());
+                let ours = root.is_some() && root == self.levels.get(TILE_LEVEL).and_then(|row| row.get(tile));
+                place.insert(if ours { levels } else { Vec::new() })
+            }
+        };
+        let within = usize::try_from(index - (tile << (TILE_LEVEL - level))).ok()?;
+        levels.get(level)?.get(within).copied()
+    }
+}
+
+/// The leaf hashes of a tile and all the levels above them.
+fn levels_of(leaves: Vec<Hash>) -> Vec<Vec<Hash>> {
+    let mut levels = vec![leaves];
+    while let Some(row) = levels.last().filter(|row| row.len() > 1) {
+        levels.push(row.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect());
+    }
+    levels
+}
+
+/// The root over a power of two of hashes.
+#[must_use]
+pub fn root_of(hashes: &[Hash]) -> Option<Hash> {
+    assert!(hashes.len().is_power_of_two(), "a complete subtree");
+    levels_of(hashes.to_vec()).last()?.first().copied()
 }
 
 /// The largest power of two below `count` (count > 1).
@@ -312,6 +411,50 @@ mod tests {
         );
         assert_eq!(tree.inclusion(8, 8), None);
         assert_eq!(tree.consistency(9, 8), None);
+    }
+
+    #[test]
+    fn a_lean_tree_says_what_a_full_one_says() {
+        let mut full = Tree::default();
+        let leaves: Vec<Hash> = (0..3000_u64).map(|number| leaf_hash(&number.to_be_bytes())).collect();
+        let lower: Lower = {
+            let leaves = leaves.clone();
+            Arc::new(Mutex::new(move |tile: u64| {
+                let first = usize::try_from(tile).unwrap() * 256;
+                Some(leaves[first..first + 256].to_vec()).filter(|_| tile != 5)
+            }))
+        };
+        let mut lean = Tree::default();
+        for (number, leaf) in leaves.iter().enumerate() {
+            full.push(*leaf);
+            lean.push(*leaf);
+            if number == 300 || number == 2600 {
+                lean.lean(number as u64 / 256 * 256, Arc::clone(&lower));
+            }
+        }
+        let tiles: Vec<Hash> = leaves.chunks_exact(256).map(|tile| root_of(tile).unwrap()).collect();
+        let mut resumed = Tree::resume(&tiles, lower);
+        assert_eq!(resumed.size(), 2816);
+        leaves[2816..].iter().for_each(|leaf| resumed.push(*leaf));
+        for tree in [&lean, &resumed] {
+            for size in (0..=3000).rev().step_by(7) {
+                let damaged = size / 256 == 5 && size % 256 != 0;
+                assert_eq!(tree.root(size), full.root(size).filter(|_| !damaged), "{size}");
+                assert_eq!(tree.consistency(size, 3000), full.consistency(size, 3000).filter(|_| !damaged), "{size}");
+                let whole = |index: u64| index / 256 != 5;
+                let index = size.saturating_sub(1);
+                assert_eq!(tree.inclusion(index, 3000), full.inclusion(index, 3000).filter(|_| whole(index)), "{index}");
+                assert_eq!(tree.leaf(index), full.leaf(index).filter(|_| whole(index)));
+            }
+            assert_eq!((tree.root(3001), tree.leaf(3000)), (None, None));
+            assert_eq!(tree.tile(0, 11, 184), full.tile(0, 11, 184));
+            assert_eq!(tree.tile(0, 11, 185), None);
+            assert_eq!((tree.tile(1, 0, 11).unwrap(), tree.tile(0, 5, 1)), (tiles.clone(), None));
+            let kept: usize = tree.levels.iter().map(|row| row.hashes.len()).sum();
+            assert!(kept < 2 * 512 + 2 * 12 + 12, "{kept}");
+        }
+        let wrong = Tree::resume(&tiles, Arc::new(Mutex::new(|_| Some(vec![Hash::default(); 256]))));
+        assert_eq!(wrong.leaf(0), None, "a tile that does not lead to its root is not believed");
     }
 
     #[test]

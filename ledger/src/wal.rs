@@ -131,6 +131,36 @@ impl<M: Medium> Wal<M> {
         if payload.is_empty() { Ok(()) } else { self.append(payload) }
     }
 
+    /// Fits the log to a snapshot: if it ends before it, or disagrees with it, it starts anew after it.
+    pub(crate) fn follow(&mut self, index: u64, term: u64) -> Result<(), StoreError> {
+        if self.first() > index + 1 && self.said.base.0 != index {
+            return Err(StoreError::Diverged(format!("the log begins with entry {}, and the snapshot ends with {index}", self.first())));
+        }
+        if self.said.base == (index, None) {
+            self.said.base.1 = Some(term);
+        }
+        if self.term(index) == Some(term) { Ok(()) } else { self.restart(index, term) }
+    }
+
+    /// Starts the log anew after an entry, durably.
+    pub(crate) fn restart(&mut self, index: u64, term: u64) -> Result<(), StoreError> {
+        let mut payload = Vec::new();
+        put(&mut payload, RESTART, &[index, term], &[]);
+        self.append(payload)
+    }
+
+    /// Forgets the entries up to an index, and removes the files that hold nothing else.
+    pub(crate) fn forget(&mut self, index: u64) -> Result<(), StoreError> {
+        while self.said.base.0 < index {
+            let Some((term, _)) = self.said.entries.pop_front() else { break };
+            self.said.base = (self.said.base.0 + 1, Some(term));
+            if let Some(gone) = self.said.recent.remove(&self.said.base.0) {
+                self.said.recent_bytes -= gone.data.len();
+            }
+        }
+        self.frames.remove_before(self.said.entries.front().map(|(_, place)| *place))
+    }
+
     fn append(&mut self, mut payload: Vec<u8>) -> Result<(), StoreError> {
         // Each file says all that is no entry again, so that those before it can be removed.
         let head = self.head();

@@ -184,7 +184,7 @@ fn check(index: &Index, city: &Network<Directory>, filter: &Filter, expected: &d
 }
 
 fn files(root: &Path, number: u64) -> Store<Directory> {
-    Store::open(Directory::open(&root.join(number.to_string())).unwrap(), &Hash::of(genesis(3).body())).unwrap()
+    Store::open(Directory::open(&root.join(number.to_string())).unwrap(), &Hash::of(genesis(3).body()), None).unwrap()
 }
 
 #[test]
@@ -231,7 +231,8 @@ fn a_node_on_files_comes_back_whole_and_its_index_can_be_deleted() {
     }
     let other = Index::open(&root.join("index")).unwrap();
     let mut small = city::scratch(3);
-    small.push_leaf(city.nodes[&1].leaf(0).unwrap());
+    let first = city.nodes[&1].leaf(0).unwrap();
+    small.push_leaf("", ledger::tree::leaf_hash(&first), first);
     assert_eq!(other.follow(&small).unwrap(), 1, "an index of another history starts again");
     assert_eq!(other.query(&Filter::default(), 0, 100).unwrap().indexes, [0]);
     std::fs::remove_dir_all(&root).unwrap();

@@ -189,7 +189,7 @@ pub fn delivered(name: &str) -> Entry {
 
 /// A store in memory.
 pub fn scratch(voters: usize) -> Store<Scratch> {
-    Store::open(Scratch::default(), &Hash::of(genesis(voters).body())).unwrap()
+    Store::open(Scratch::default(), &Hash::of(genesis(voters).body()), None).unwrap()
 }
 
 /// Nodes and the frames between them, in one queue: the same calls give the same run.
@@ -285,7 +285,7 @@ impl<M: Medium> Network<M> {
     /// Ends a node, and opens again what it leaves.
     pub fn kill(&mut self, number: u64) -> Store<M> {
         let medium = self.nodes.remove(&number).unwrap().into_store().medium().clone();
-        Store::open(medium, &Hash::of(genesis(3).body())).unwrap()
+        Store::open(medium, &Hash::of(genesis(3).body()), None).unwrap()
     }
 
     pub fn roots(&self) -> BTreeSet<(u64, String)> {
