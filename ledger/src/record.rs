@@ -4,7 +4,7 @@ mod entry;
 mod leaf;
 
 pub use entry::{Entry, Place};
-pub(crate) use leaf::Parts;
+pub(crate) use leaf::{Parts, client_of};
 
 use crate::tree::Hash;
 use data_encoding::BASE64;

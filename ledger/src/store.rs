@@ -79,6 +79,15 @@ impl<M: Medium> Store<M> {
         Ok(Self { medium, wal, archive, snapshot, tail, clients, boundary, waiting, running: false, scrubbed: 0, stopped: false, repairs })
     }
 
+    /// Opens the store again, after a snapshot was installed.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
+        *self = Self::open(self.medium.clone(), &self.archive.ledger, self.archive.at_rest.clone())?;
+        Ok(())
+    }
+
     /// Where everything is kept.
     #[must_use]
     pub fn medium(&self) -> &M {
@@ -232,6 +241,12 @@ impl<M: Medium> Store<M> {
     #[must_use]
     pub fn snapshot(&self) -> Option<&Snapshot> {
         self.snapshot.as_deref()
+    }
+
+    /// Whether a seal runs or waits.
+    #[must_use]
+    pub fn is_sealing(&self) -> bool {
+        self.running || !self.waiting.is_empty()
     }
 
     /// Whether a segment ends here, on every node: [`Store::seal`] must be called before the next leaf.

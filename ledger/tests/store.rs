@@ -521,6 +521,61 @@ fn a_crash_at_any_point_of_a_seal_loses_nothing() {
     );
 }
 
+/// The roots of the bundles, as tiles of level 1 have them.
+fn roots(peer: &Store<Scratch>) -> Vec<Hash> {
+    let count = peer.sealed() / 256;
+    let octets = peer.archive().tile(1, 0, count).unwrap().unwrap();
+    octets.as_chunks::<32>().0.iter().map(|hash| Hash(*hash)).collect()
+}
+
+#[test]
+fn a_snapshot_of_another_node_is_installed_whole_or_not_at_all() {
+    let peer = open(&sealed(3, None)).unwrap();
+    let snapshot = peer.snapshot().unwrap().clone();
+    let behind = Scratch::default();
+    Kept::new(open(&behind).unwrap()).fill(16_384 + 500).unwrap();
+    let store = open(&behind).unwrap();
+    let mut wrong = roots(&peer);
+    wrong[70].0[0] ^= 1;
+    assert!(store.install(snapshot.clone(), wrong).is_err(), "roots that are not the snapshot's");
+    let mut install = store.install(snapshot.clone(), roots(&peer)).unwrap();
+    assert_eq!(install.wanted(3), [64, 65, 66]);
+    let bundle = |number: u64| peer.archive().bundle(number).unwrap();
+    assert!(install.put(64, bundle(65)).is_err(), "another bundle");
+    install.put(3, bundle(3)).unwrap();
+    install.put(66, bundle(66)).unwrap();
+    assert_eq!(install.wanted(2), [64, 65]);
+    for number in (64..150).rev() {
+        install.put(number, bundle(number)).unwrap();
+    }
+    assert!(!install.is_whole() && install.finish().is_err());
+    let left = Kept::new(open(&behind.fork()).unwrap());
+    assert_eq!((left.store.sealed(), left.store.last(), left.store.snapshot().unwrap().size), (SEAL_LEAVES, 16_884, SEAL_LEAVES));
+    left.check(0);
+    let run = |power: &Power| {
+        let mut store = open(power)?;
+        let mut install = store.install(snapshot.clone(), roots(&peer))?;
+        while let Some(number) = install.wanted(1).first() {
+            install.put(*number, bundle(*number))?;
+        }
+        install.finish()?;
+        store.reopen()?;
+        assert_eq!((store.snapshot(), store.size()), (Some(&snapshot), 3 * SEAL_LEAVES));
+        assert_eq!((store.first(), store.last(), store.hard_state().commit), (3 * SEAL_LEAVES + 1, 3 * SEAL_LEAVES, 3 * SEAL_LEAVES));
+        assert_eq!((store.term(3 * SEAL_LEAVES), store.hard_state().vote), (Some(1), 1));
+        let mut kept = Kept::new(store);
+        kept.fill(3 * 16_384 + 200)?;
+        kept.check(0);
+        Ok(())
+    };
+    at_every_operation(&behind, run, |left| {
+        let mut kept = Kept::new(open(&left).unwrap());
+        assert!(kept.store.damaged().is_empty() && [1, 3].contains(&(kept.store.sealed() / SEAL_LEAVES)));
+        kept.fill(3 * 16_384 + 200).unwrap();
+        kept.check(0);
+    });
+}
+
 #[test]
 fn a_crash_at_any_point_of_pruning_or_mending_loses_nothing_else() {
     let medium = sealed(3, None);

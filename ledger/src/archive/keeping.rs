@@ -3,6 +3,7 @@
 use super::{Archive, CLIENTS, CLIENTS_BLOCK, Damage, HASH, TILES_0, TILES_1};
 use crate::clients::Tag;
 use crate::medium::{Medium, StoreError};
+use crate::record::client_of;
 use crate::segment::{BUNDLE, Extent, SEAL_EVERY, Segment, Writer, checked, ends, leaves_of, put_file};
 use crate::tree::{Hash, leaf_hash, root_of};
 use std::sync::Arc;
@@ -139,9 +140,8 @@ impl<M: Medium> Archive<M> {
     pub(crate) fn mend_tags(&self, block: u64) -> Result<Vec<Tag>, StoreError> {
         let mut tags = Vec::new();
         for index in block * SEAL_EVERY..(block + 1) * SEAL_EVERY {
-            let octets = self.leaf(index)?;
-            let leaf = crate::record::Leaf::read(&octets).map_err(|error| StoreError::Diverged(format!("leaf {index}: {error}")))?;
-            tags.push(Tag::of(&leaf.client));
+            let client = client_of(&self.leaf(index)?).ok_or_else(|| StoreError::Diverged(format!("leaf {index} cannot be read")))?;
+            tags.push(Tag::of(&client));
         }
         self.ensure(CLIENTS)?;
         let octets = checked(tags.iter().flat_map(|tag| tag.0).collect());

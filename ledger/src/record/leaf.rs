@@ -110,6 +110,16 @@ impl Leaf {
     }
 }
 
+/// The client id of a leaf that is known to be one, by its hash.
+pub(crate) fn client_of(octets: &[u8]) -> Option<String> {
+    let start = [b"<leaf:Leaf xmlns:leaf=\"", LEDGER_NS.as_bytes(), b"\" client=\""].concat();
+    let id = octets.strip_prefix(start.as_slice())?.split(|octet| *octet == b'"').next()?;
+    if id.contains(&b'&') {
+        return Leaf::read(octets).ok().map(|leaf| leaf.client);
+    }
+    String::from_utf8(id.to_vec()).ok()
+}
+
 fn read_place(batch: &Element) -> Option<Place> {
     let number = |name| number(batch.attribute("", name)?);
     let (position, size) = (u8::try_from(number("position")?).ok()?, u16::try_from(number("size")?).ok()?);
