@@ -3,7 +3,12 @@
 use crate::http::{Method, Representation, Request, Response};
 use crate::security::Caller;
 use crate::site::{Account, Site};
+use ledger::body::{Member, Suffrage};
+use ledger::checkpoint::{Cosignature, Note, NoteSignature};
 use ledger::tile::{Part, Tile, bundle};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What a path names never changes: it says how many hashes or entries are in it.
 const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -11,11 +16,12 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 const FOREVER_PRIVATE: &str = "private, max-age=31536000, immutable";
 const OCTETS: &str = "application/octet-stream";
 
-/// Answers a GET or HEAD below `/tile/` and of `/checkpoint`; `None` for every other path.
+/// Answers a GET or HEAD below `/tile/`, of `/checkpoint` and of `/ledger/status`; `None` for every other path.
 pub async fn answer(site: &Site, request: &Request) -> Option<Response> {
     let read = request.method == Method::GET || request.method == Method::HEAD;
     match request.path.as_str() {
         "/checkpoint" if read => Some(checkpoint(site, request).await),
+        "/ledger/status" if read => Some(status(site, request).await),
         path if read && path.starts_with("/tile/") => Some(match Tile::parse(path) {
             Some(tile) => self::tile(site, request, tile).await,
             None => refused(404, "There is no such tile: a path looks like /tile/0/x001/234, /tile/1/000.p/8 or /tile/entries/000.\n"),
@@ -33,6 +39,58 @@ async fn checkpoint(site: &Site, request: &Request) -> Response {
         Ok(Some(note)) => whole(request, "text/plain; charset=utf-8", "no-cache", note.as_bytes()),
         _ => refused(503, "There is no checkpoint yet.\n"),
     }
+}
+
+/// Where the node stands, for who has a certificate.
+async fn status(site: &Site, request: &Request) -> Response {
+    if request.peer.is_none() {
+        return refused(403, "The status is shown to who has a certificate of this city's authority.\n");
+    }
+    let seen = site.replica.read(|node| {
+        let note = node.published().map(|(_, note)| note.to_owned());
+        let members: Vec<Member> = node.state().members().cloned().collect();
+        let (first, last) = (node.store().first(), node.store().last());
+        (node.status(), note, members, first, last)
+    });
+    let Ok((status, note, members, first, last)) = seen.await else { return refused(503, "The ledger is busy; come back soon.\n") };
+    let note = note.and_then(|note| Note::parse(&note).ok());
+    let cosigned: BTreeMap<String, u64> = note.iter().flat_map(|note| &note.signatures).filter_map(cosigner).collect();
+    let latest = cosigned.values().max().map(|latest| (crate::replica::now().0 / 1000).saturating_sub(*latest));
+    let member = |member: &Member| {
+        json!({
+            "id": member.id, "node": member.node, "role": if member.bureau { "bureau" } else { "sector" },
+            "suffrage": if member.suffrage == Suffrage::Voter { "voter" } else { "learner" }, "service": member.service,
+            "cosigned": cosigned.get(&format!("{}.{}", member.id, site.ledger)),
+        })
+    };
+    let data = site.config.data.clone();
+    let (files, octets) = tokio::task::spawn_blocking(move || on_disk(&data)).await.unwrap_or_default();
+    let body = json!({
+        "sector": site.sector, "ledger": site.ledger, "node": status.node, "leader": status.leader, "term": status.term,
+        "leaves": status.size, "root": status.root.to_string(), "published": status.covered, "checkpoint_age_s": latest,
+        "split": status.split, "forks": site.replica.forks(), "log_first": first, "log_last": last,
+        "disk_files": files, "disk_octets": octets, "members": members.iter().map(member).collect::<Vec<_>>(),
+    });
+    Response::new(200, "application/json", body.to_string().into_bytes())
+}
+
+/// Whose cosignature a line is, and when it was made, in seconds since 1970.
+fn cosigner(line: &NoteSignature) -> Option<(String, u64)> {
+    let cosignature = Cosignature::read(line.octets.get(4..)?)?;
+    Some((line.name.clone(), cosignature.seconds))
+}
+
+/// How many files a directory has, and how many octets they take.
+fn on_disk(dir: &Path) -> (u64, u64) {
+    let entries = dir.read_dir().into_iter().flatten().filter_map(Result::ok);
+    entries.fold((0, 0), |(files, octets), entry| match entry.metadata() {
+        Ok(inside) if inside.is_dir() => {
+            let (more, below) = on_disk(&entry.path());
+            (files + more, octets + below)
+        }
+        Ok(file) => (files + 1, octets + file.len()),
+        Err(_) => (files, octets),
+    })
 }
 
 /// The answer to a request for octets that are at hand.

@@ -1,11 +1,12 @@
 //! The demo: a city of three sectors and the Bureau as real processes, and the fifteen steps of the paper between them.
 
+mod drill;
 mod plan;
 mod processes;
 mod show;
 
 use crate::cli::session::Failure;
-use crate::cli::{Demo, LegacySystem, print};
+use crate::cli::{Demo, Drill, LegacySystem, print};
 use crate::config::Misconfigured;
 use serde_json::json;
 use std::path::Path;
@@ -36,16 +37,28 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
             return Err(failure);
         }
     };
+    let drilled = match demo.drill {
+        Some(Drill::Kill) => Some(drill::kill(&dir, &members, &mut processes, &say).await),
+        None => None,
+    };
+    let drilled = match drilled.transpose() {
+        Ok(drilled) => drilled,
+        Err(failure) => {
+            processes.stop().await;
+            return Err(failure);
+        }
+    };
     let seconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     if demo.json {
         let sectors: Vec<_> = members.iter().map(|member| json!({ "name": member.id, "url": member.url() })).collect();
         let document = json!({
-            "ok": shown.ok(),
+            "ok": shown.ok() && drilled.as_ref().is_none_or(|drilled| drilled.missing.is_empty()),
             "seconds": show::thousandths(seconds),
             "sectors": sectors,
             "steps": shown.steps,
             "trades": shown.trades,
             "proof": shown.proof,
+            "drill": drilled.as_ref().map(|drilled| &drilled.document),
         });
         print::out(&document.to_string());
     } else {
@@ -66,7 +79,8 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         wait().await;
     }
     processes.stop().await;
-    if shown.ok() { Ok(()) } else { Err(Failure::DoesNotHold(shown.missing())) }
+    let missing: Vec<String> = shown.missing().into_iter().chain(drilled.into_iter().flat_map(|drilled| drilled.missing)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(missing)) }
 }
 
 /// One of the legacy systems, in a process of its own.

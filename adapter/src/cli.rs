@@ -1,6 +1,7 @@
 //! The command line: verbs, their arguments, and their exit statuses.
 
 pub mod init;
+pub mod ledger;
 pub mod print;
 pub mod profile;
 pub mod session;
@@ -60,6 +61,11 @@ pub enum Verb {
     /// Example: waybill audit pull --profile city/bureau/auditor.toml --sector civil --bundle evidence
     #[command(subcommand)]
     Audit(Audit),
+    /// The ledger of a node: status, checkpoint, proof, witness.
+    ///
+    /// Example: waybill ledger status --profile city/bureau/admin.toml
+    #[command(subcommand)]
+    Ledger(Ledger),
     /// One of the demo's legacy systems.
     #[command(hide = true)]
     LegacySystem(LegacySystem),
@@ -68,21 +74,33 @@ pub enum Verb {
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
+    /// What is broken on purpose after the walk.
+    #[command(subcommand)]
+    pub drill: Option<Drill>,
     /// Where the city's files go; it must not exist yet, unless it is an earlier city, which is replaced.
-    #[arg(long, default_value = "city")]
+    #[arg(long, default_value = "city", global = true)]
     pub dir: PathBuf,
     /// End when everything has been shown, instead of leaving the city running.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub exit: bool,
     /// Print one JSON document instead of text.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
     /// The sectors' mappings, contracts and schemas.
-    #[arg(long, default_value = "mappings")]
+    #[arg(long, default_value = "mappings", global = true)]
     pub mappings: PathBuf,
     /// Records in each legacy system.
-    #[arg(long, default_value_t = 1200)]
+    #[arg(long, default_value_t = 1200, global = true)]
     pub records: usize,
+}
+
+/// What a demo breaks on purpose.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Drill {
+    /// Kills the leader in the middle of a trade: what was answered is on every node afterwards.
+    ///
+    /// Example: waybill demo kill --exit
+    Kill,
 }
 
 /// Arguments of `init`.
@@ -340,6 +358,43 @@ pub enum Audit {
     },
 }
 
+/// Verbs of `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Says who the members are, how far each node is, how old the checkpoint is and who cosigned it, and what is on the disk.
+    Status {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+    },
+    /// Prints the latest checkpoint, a C2SP signed note.
+    Checkpoint {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// Verify it first, against this policy file.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+    },
+    /// Prints the proof that a record is on the ledger, a C2SP tlog-proof.
+    Proof {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The leaf's number, or the record's id.
+        what: String,
+    },
+    /// Brings the latest checkpoint to a witness and prints its cosignature.
+    Witness {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The witness's address, as https://127.0.0.1:7104.
+        #[arg(long)]
+        to: String,
+    },
+}
+
 /// Arguments of the hidden `legacy-system`.
 #[derive(Debug, Args)]
 pub struct LegacySystem {
@@ -399,6 +454,7 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Grant(verb) => verbs::grant(verb).await,
         Verb::Directory(verb) => verbs::directory(verb).await,
         Verb::Audit(verb) => verbs::audit(verb).await,
+        Verb::Ledger(verb) => ledger::run(verb).await,
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
     }
 }

@@ -140,7 +140,24 @@ impl Session {
     /// # Errors
     /// It cannot be reached.
     pub async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), Failure> {
-        let reply = self.client.get(&format!("{}{path}", self.node), Duration::from_secs(10)).await;
-        reply.map(|reply| (reply.status, reply.body)).map_err(|error| Failure::Unreached(self.node.clone(), error))
+        self.get_from(&self.node, path).await
+    }
+
+    /// Gets a path of another node.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn get_from(&self, node: &str, path: &str) -> Result<(u16, Vec<u8>), Failure> {
+        let reply = self.client.get(&format!("{node}{path}"), Duration::from_secs(10)).await;
+        reply.map(|reply| (reply.status, reply.body)).map_err(|error| Failure::Unreached(node.to_owned(), error))
+    }
+
+    /// Posts octets to a path of another node.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn post_to(&self, node: &str, path: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), Failure> {
+        let reply = self.client.post(&format!("{node}{path}"), &[], body, Duration::from_secs(10)).await;
+        reply.map(|reply| (reply.status, reply.body)).map_err(|error| Failure::Unreached(node.to_owned(), error))
     }
 }

@@ -1,0 +1,139 @@
+//! The verbs of `ledger`: where a node stands, its checkpoint, proofs, and bringing its checkpoint to a witness.
+
+use crate::cli::session::{Failure, Session};
+use crate::cli::{Caller, Ledger, Output, print, verbs};
+use crate::config::file;
+use crate::unified::audit::{GetConsistency, GetConsistencyResponse, GetProof, GetProofResponse};
+use crate::unified::trading::{TradeStatus, TradeStatusResponse};
+use ledger::checkpoint::{Note, Policy};
+use ledger::tree::Hash;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// `waybill ledger …`.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn run(verb: Ledger) -> Result<(), Failure> {
+    match verb {
+        Ledger::Status { caller } => status(&caller).await,
+        Ledger::Checkpoint { caller, policy } => checkpoint(&caller, policy.as_deref()).await,
+        Ledger::Proof { caller, what } => proof(&caller, &what).await,
+        Ledger::Witness { caller, to } => witness(&caller, &to).await,
+    }
+}
+
+async fn got(session: &Session, path: &str) -> Result<Vec<u8>, Failure> {
+    match session.get(path).await? {
+        (200, body) => Ok(body),
+        (status, body) => {
+            Err(Failure::DoesNotHold(vec![format!("error[{status}]: {path}: {}", String::from_utf8_lossy(&body).trim_end())]))
+        }
+    }
+}
+
+async fn note(session: &Session) -> Result<(String, Note), Failure> {
+    let text = String::from_utf8_lossy(&got(session, "/checkpoint").await?).into_owned();
+    let note = Note::parse(&text).map_err(|distrust| Failure::Garbled(format!("/checkpoint: {distrust}")))?;
+    Ok((text, note))
+}
+
+/// A node's own account, and for each member what its node answers now.
+async fn status(caller: &Caller) -> Result<(), Failure> {
+    let session = verbs::open(caller)?;
+    let garbled = |error: serde_json::Error| Failure::Garbled(format!("/ledger/status: {error}"));
+    let mut status: Value = serde_json::from_slice(&got(&session, "/ledger/status").await?).map_err(garbled)?;
+    let leaves = status.get("leaves").and_then(Value::as_u64).unwrap_or(0);
+    for member in status.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten() {
+        let service = member.get("service").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let seen = session.get_from(&format!("https://{service}"), "/readyz").await.ok();
+        let seen: Option<Value> = seen.and_then(|(_, body)| serde_json::from_slice(&body).ok());
+        let number = |key: &str| seen.as_ref().and_then(|seen| seen.get(key)?.as_u64());
+        if let Some(member) = member.as_object_mut() {
+            member.insert(String::from("answers"), json!(seen.is_some()));
+            member.insert(String::from("leaves"), json!(number("leaves")));
+            member.insert(String::from("behind"), json!(number("leaves").map(|theirs| leaves.saturating_sub(theirs))));
+        }
+    }
+    if caller.output == Output::Json {
+        print::out(&status.to_string());
+    } else {
+        table(&status);
+    }
+    Ok(())
+}
+
+fn table(status: &Value) {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    for (key, value) in status.as_object().into_iter().flatten() {
+        let Some(rows) = value.as_array() else {
+            print::out(&format!("{key}: {}", text(value)));
+            continue;
+        };
+        print::out(&format!("{key}:"));
+        for row in rows {
+            let cells = row.as_object().into_iter().flatten().map(|(name, value)| format!("{name}={}", text(value)));
+            print::out(&format!("  {}", cells.collect::<Vec<_>>().join(" ")));
+        }
+    }
+}
+
+async fn checkpoint(caller: &Caller, policy: Option<&Path>) -> Result<(), Failure> {
+    let (text, _) = note(&verbs::open(caller)?).await?;
+    if let Some(path) = policy {
+        let policy = String::from_utf8_lossy(&file(path)?).into_owned();
+        let policy = Policy::parse(&policy).map_err(|line| Failure::Usage(format!("{}:{line}: not a policy line", path.display())))?;
+        policy.verify(&text).map_err(|distrust| Failure::DoesNotHold(vec![format!("error[checkpoint]: {distrust}")]))?;
+    }
+    print::out(text.trim_end_matches('\n'));
+    Ok(())
+}
+
+/// Prints a tlog-proof: of a leaf by its number, or of a record by its client id.
+async fn proof(caller: &Caller, what: &str) -> Result<(), Failure> {
+    let session = verbs::open(caller)?;
+    let index = match ledger::record::number(what) {
+        Some(index) => index,
+        None => {
+            let seen: TradeStatusResponse = session.call("trading", &TradeStatus { trade_id: what.to_owned() }).await?;
+            let none = || Failure::DoesNotHold(vec![format!("error[not-found]: no leaf has the client id {what}")]);
+            seen.leaf_index.ok_or_else(none)?
+        }
+    };
+    let answer: GetProofResponse = session.call("audit", &GetProof { index, size: None }).await?;
+    let proof =
+        answer.proof.ok_or_else(|| Failure::DoesNotHold(vec![format!("error[not-published]: no checkpoint covers leaf {index} yet")]))?;
+    print::out(proof.trim_end_matches('\n'));
+    Ok(())
+}
+
+/// Brings the node's checkpoint to a witness, and prints the cosignature lines it answers with. The witness says itself what
+/// it has seen last.
+async fn witness(caller: &Caller, to: &str) -> Result<(), Failure> {
+    let session = verbs::open(caller)?;
+    let (text, note) = note(&session).await?;
+    let mut old = 0;
+    for _ in 0..2 {
+        let path: Vec<String> = if old == 0 || old == note.checkpoint.size {
+            Vec::new()
+        } else {
+            let request = GetConsistency { from: old, to: note.checkpoint.size };
+            let answer: GetConsistencyResponse = session.call("audit", &request).await?;
+            answer.hashes
+        };
+        let path = path.iter().map(|hash| Hash::from_hex(hash).map(|hash| hash.to_base64() + "\n"));
+        let path = path.collect::<Option<String>>().ok_or_else(|| Failure::Garbled(String::from("a hash of the consistency proof")))?;
+        let body = format!("old {old}\n{path}\n{text}").into_bytes();
+        let (status, answer) = session.post_to(to, "/add-checkpoint", body).await?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        match (status, ledger::record::number(answer.trim_end())) {
+            (200, _) => {
+                print::out(answer.trim_end_matches('\n'));
+                return Ok(());
+            }
+            (409, Some(size)) if size != old && size <= note.checkpoint.size => old = size,
+            _ => return Err(Failure::DoesNotHold(vec![format!("error[{status}]: {to}: {}", answer.trim_end())])),
+        }
+    }
+    Err(Failure::DoesNotHold(vec![format!("error[409]: {to}: somebody else brings it checkpoints at the same time")]))
+}

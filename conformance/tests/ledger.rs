@@ -1,0 +1,126 @@
+//! The verbs of `ledger`, every node as a witness that does not forget, and the drills of the demo.
+
+#![allow(clippy::indexing_slicing, clippy::print_stdout, reason = "a test says what it measured, and fails by panicking")]
+
+use adapter::cli::session::Session;
+use conformance::city::{City, root, scratch, waybill};
+use ledger::checkpoint::{Checkpoint, Note, Policy};
+use ledger::proof::Receipt;
+use serde_json::Value;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Cities that start at once would try the same ports.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn said(city: &City, arguments: &[&str]) -> String {
+    let output = city.run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_node_says_where_it_stands_and_proves_it() {
+    let _alone = alone();
+    let city = City::start("ledger-verbs");
+    let (auditor, civil) = (city.profile("bureau", "auditor"), city.profile("civil", "clerk"));
+    let (auditor, civil) = (auditor.display().to_string(), civil.display().to_string());
+    let status: Value = serde_json::from_str(&said(&city, &["ledger", "status", "--profile", &auditor, "--output", "json"])).expect("JSON");
+    let members = status["members"].as_array().expect("members");
+    assert_eq!(members.len(), 4, "{status}");
+    assert!(
+        members.iter().all(|member| member["answers"] == true && member["behind"].as_u64().is_some_and(|behind| behind < 5)),
+        "{status}"
+    );
+    assert!(members.iter().filter(|member| member["cosigned"].is_u64()).count() >= 2, "{status}");
+    assert!(status["disk_octets"].as_u64().is_some_and(|octets| octets > 1000), "{status}");
+    assert!(said(&city, &["ledger", "status", "--profile", &auditor]).contains("id=transport"));
+
+    let policy = city.dir().join("policy").display().to_string();
+    let text = said(&city, &["ledger", "checkpoint", "--profile", &civil, "--policy", &policy]);
+    let policy = Policy::parse(&std::fs::read_to_string(&policy).expect("the demo's policy")).expect("a policy");
+    let checkpoint = policy.verify(&text).expect("it prints the note as it is");
+    let proof = said(&city, &["ledger", "proof", "--profile", &auditor, "7"]);
+    let proof = Receipt::parse(&proof).expect("a tlog-proof");
+    assert_eq!(proof.index, 7);
+    assert!(checkpoint.size > 7);
+    let list = said(&city, &["trade", "history", "--profile", &auditor, "--status", "denied", "--output", "json"]);
+    let id = list.split("\"id\": \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a denied trade");
+    let by_id = Receipt::parse(&said(&city, &["ledger", "proof", "--profile", &auditor, id])).expect("a tlog-proof");
+    let by_index = Receipt::parse(&said(&city, &["ledger", "proof", "--profile", &auditor, &by_id.index.to_string()])).expect("one");
+    assert_eq!(by_id.index, by_index.index);
+    let unknown = city.run(&["ledger", "proof", "--profile", &auditor, "7c8a0000-0000-4000-8000-000000000000"]);
+    assert_eq!(unknown.status.code(), Some(1));
+}
+
+/// (status, body) of POST /add-checkpoint.
+fn add(runtime: &tokio::runtime::Runtime, session: &Session, to: &str, body: String) -> (u16, String) {
+    let (status, answer) = runtime.block_on(session.post_to(to, "/add-checkpoint", body.into_bytes())).expect("the witness answers");
+    (status, String::from_utf8(answer).expect("text"))
+}
+
+#[test]
+fn a_witness_that_was_killed_has_not_forgotten() {
+    let _alone = alone();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut city = City::start("witness");
+    let profile = city.profile("civil", "clerk").display().to_string();
+    let bureau = city.url("bureau");
+    let policy = Policy::parse(&std::fs::read_to_string(city.dir().join("policy")).expect("the demo's policy")).expect("a policy");
+    let line = said(&city, &["ledger", "witness", "--profile", &profile, "--to", &bureau]);
+    assert!(line.starts_with("\u{2014} bureau.city.example/main/1 "), "{line}");
+    let note = Note::parse(&said(&city, &["ledger", "checkpoint", "--profile", &profile])).expect("a note");
+    let cosigned = Note::parse(&format!("{}\n{line}", note.checkpoint.text())).expect("a note with the one line");
+    assert_eq!(policy.signers(&cosigned).expect("it verifies").cosigners.into_iter().collect::<Vec<_>>(), ["bureau"]);
+    for _ in 0..3 {
+        said(&city, &["trade", "request", "--profile", &profile, "--purpose", "registration-check", "transport/vehicle", "plate=none"]);
+    }
+    runtime.block_on(city.settled());
+    said(&city, &["ledger", "witness", "--profile", &profile, "--to", &bureau]);
+
+    let session = city.session("civil", "clerk");
+    let (_, text) = runtime.block_on(session.get("/checkpoint")).expect("a checkpoint");
+    let text = String::from_utf8(text).expect("text");
+    let size = Note::parse(&text).expect("a note").checkpoint.size;
+    city.kill("bureau");
+    city.restart("bureau");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !runtime.block_on(city.standing("bureau")).is_some_and(|standing| standing.leaves >= size) {
+        assert!(std::time::Instant::now() < until, "the Bureau's node does not come back");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(add(&runtime, &session, &bureau, format!("old 0\n\n{text}")), (409, format!("{size}\n")));
+    assert_eq!(add(&runtime, &session, &bureau, format!("old {size}\n\n{text}")).0, 200, "the same again");
+    let garbage = ledger::tree::Hash::of(b"x").to_base64();
+    assert_eq!(add(&runtime, &session, &bureau, format!("old {size}\n{garbage}\n\n{text}")).0, 422);
+    assert_eq!(add(&runtime, &session, &bureau, format!("old {}\n\n{text}", size + 1)).0, 400);
+    assert_eq!(add(&runtime, &session, &bureau, text.clone()).0, 400);
+    let other = Checkpoint { origin: String::from("log.example/other"), ..Note::parse(&text).expect("a note").checkpoint };
+    let (_, lines) = text.split_once("\n\n").expect("signatures");
+    assert_eq!(add(&runtime, &session, &bureau, format!("old 0\n\n{}\n{lines}", other.text())).0, 404);
+    let forged = text.replacen(&format!("\n{size}\n"), &format!("\n{}\n", size - 1), 1);
+    assert_eq!(add(&runtime, &session, &bureau, format!("old {}\n\n{forged}", size - 1)).0, 403);
+}
+
+#[test]
+fn a_leader_that_is_killed_in_the_middle_of_a_trade_loses_nothing() {
+    let _alone = alone();
+    let dir = scratch("demo-kill");
+    let mut demo = Command::new(waybill());
+    demo.args(["demo", "kill", "--exit", "--json", "--dir"]).arg(&dir).current_dir(root());
+    let output = demo.output().expect("waybill runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(0), "{text}{told}");
+    let document: Value = serde_json::from_str(&text).expect("one JSON document");
+    let drill = &document["drill"];
+    assert_eq!((&drill["ok"], &drill["lost"]), (&Value::Bool(true), &Value::from(0)), "{drill}");
+    assert!(drill["in_flight"].as_u64().is_some_and(|trades| trades > 0), "{drill}");
+    assert!(drill["answered_before"].as_u64().is_some_and(|trades| trades >= 5), "{drill}");
+    assert!(drill["answered_after"].as_u64().is_some_and(|trades| trades >= 5), "{drill}");
+    assert!(drill["leads"].is_string() && drill["leads"] != drill["killed"], "{drill}");
+    println!("demo kill: {drill}");
+}
