@@ -1,11 +1,12 @@
-//! The log over HTTP as C2SP tlog-tiles lays it out: checkpoint, tiles of hashes, bundles of entries.
+//! The log over HTTP: checkpoint, tiles and bundles as C2SP tlog-tiles lays them out, sealed segments, where the node stands.
 
 use crate::http::{Method, Representation, Request, Response};
 use crate::security::Caller;
 use crate::site::{Account, Site};
 use ledger::body::{Member, Suffrage};
 use ledger::checkpoint::{Cosignature, Note, NoteSignature};
-use ledger::tile::{Part, Tile, bundle};
+use ledger::segment::{Extent, bundle_of, leaves_of};
+use ledger::tile::{Part, Tile, WIDTH};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,12 +17,14 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 const FOREVER_PRIVATE: &str = "private, max-age=31536000, immutable";
 const OCTETS: &str = "application/octet-stream";
 
-/// Answers a GET or HEAD below `/tile/`, of `/checkpoint` and of `/ledger/status`; `None` for every other path.
+/// Answers a GET or HEAD below `/tile/`, of `/checkpoint`, `/ledger/status`, `/segments` and below `/segment/`; `None` for every other path.
 pub async fn answer(site: &Site, request: &Request) -> Option<Response> {
     let read = request.method == Method::GET || request.method == Method::HEAD;
     match request.path.as_str() {
         "/checkpoint" if read => Some(checkpoint(site, request).await),
         "/ledger/status" if read => Some(status(site, request).await),
+        "/segments" if read => Some(segments(site, request).await),
+        path if read && path.starts_with("/segment/") => Some(segment(site, request).await),
         path if read && path.starts_with("/tile/") => Some(match Tile::parse(path) {
             Some(tile) => self::tile(site, request, tile).await,
             None => refused(404, "There is no such tile: a path looks like /tile/0/x001/234, /tile/1/000.p/8 or /tile/entries/000.\n"),
@@ -113,20 +116,18 @@ async fn tile(site: &Site, request: &Request, tile: Tile) -> Response {
     if let Err(response) = admitted {
         return response;
     }
+    if let Some(octets) = sealed(site, tile).await {
+        return whole(request, OCTETS, FOREVER_PRIVATE, &octets);
+    }
     let found = site.replica.read(move |node| {
         let published = node.published().map_or(0, |(checkpoint, _)| checkpoint.size);
         tile.needs().filter(|needs| *needs <= published)?;
         if let Part::Hashes(_) = tile.part {
             return tile.hashes(node.tree()).map(Ok);
         }
-        let (mut octets, first) = (Vec::new(), tile.index * ledger::tile::WIDTH);
-        for index in first..first + tile.width {
-            match node.leaf(index) {
-                Ok(leaf) => bundle(&mut octets, &leaf),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        Some(Ok(octets))
+        let first = tile.index * WIDTH;
+        let leaves: Result<Vec<_>, _> = (first..first + tile.width).map(|index| node.leaf(index)).collect();
+        Some(leaves.map(|leaves| bundle_of(leaves.iter().map(AsRef::as_ref))))
     });
     match found.await {
         Ok(Some(Ok(octets))) => {
@@ -139,6 +140,59 @@ async fn tile(site: &Site, request: &Request, tile: Tile) -> Response {
         }
         Ok(None) => refused(404, "The published checkpoint does not reach so far.\n"),
         Err(_) => refused(503, "The ledger is busy; come back soon.\n"),
+    }
+}
+
+/// A bundle of entries that is sealed, read without troubling the ledger's thread. What is damaged there is left to the other way,
+/// which says so.
+async fn sealed(site: &Site, tile: Tile) -> Option<Vec<u8>> {
+    let here = tile.part == Part::Entries && (tile.index + 1).checked_mul(WIDTH)? <= site.archive.size();
+    let archive = site.archive.clone();
+    let read = tokio::task::spawn_blocking(move || here.then(|| archive.bundle(tile.index)));
+    let octets = read.await.ok()??.ok()?;
+    let end = leaves_of(&octets)?.get(usize::try_from(tile.width - 1).ok()?)?.end;
+    octets.get(..end).map(<[u8]>::to_vec)
+}
+
+/// What is sealed and published, in order.
+async fn extents(site: &Site) -> Vec<Extent> {
+    let published = site.replica.read(|node| node.published().map_or(0, |(checkpoint, _)| checkpoint.size)).await.unwrap_or(0);
+    site.archive.segments().into_iter().filter(|segment| segment.end <= published).collect()
+}
+
+async fn segments(site: &Site, request: &Request) -> Response {
+    if let Err(response) = auditor(site, request).await {
+        return response;
+    }
+    let row = |segment: &Extent| {
+        json!({
+            "name": segment.name(), "first": segment.first, "last": segment.end - 1, "length": segment.length,
+            "sha256": segment.sha256.to_string(),
+        })
+    };
+    let list: Vec<_> = extents(site).await.iter().map(row).collect();
+    whole(request, "application/json", "no-cache", json!({ "ledger": site.ledger, "segments": list }).to_string().as_bytes())
+}
+
+/// A segment's logical octets, byte for byte the same on every node: bundles of entries, one after the other.
+async fn segment(site: &Site, request: &Request) -> Response {
+    if let Err(response) = auditor(site, request).await {
+        return response;
+    }
+    let name = request.path.trim_start_matches("/segment/");
+    let Some(segment) = extents(site).await.into_iter().find(|segment| segment.name() == name) else {
+        return refused(404, "There is no such segment; /segments lists them.\n");
+    };
+    let (archive, request) = (site.archive.clone(), request.clone());
+    let what = Representation { content_type: OCTETS, cache: FOREVER_PRIVATE, length: segment.length, sha256: segment.sha256.0 };
+    let read = move || what.answer(&request, |from, to| archive.segment(segment.first, from..to));
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            tracing::error!(%error, name, "segment");
+            refused(500, "The node cannot read this segment; another node can.\n")
+        }
+        Err(_) => refused(503, "The node ends.\n"),
     }
 }
 

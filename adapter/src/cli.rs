@@ -4,6 +4,7 @@ pub mod init;
 pub mod ledger;
 pub mod print;
 pub mod profile;
+pub mod salt;
 pub mod session;
 pub mod verbs;
 
@@ -66,6 +67,11 @@ pub enum Verb {
     /// Example: waybill ledger status --profile city/bureau/admin.toml
     #[command(subcommand)]
     Ledger(Ledger),
+    /// The salts of this sector's trades: list, confirm, erase.
+    ///
+    /// Example: waybill salt erase --config energy/waybill.toml --subject owner-id=310107195104077850
+    #[command(subcommand)]
+    Salt(Salt),
     /// One of the demo's legacy systems.
     #[command(hide = true)]
     LegacySystem(LegacySystem),
@@ -395,6 +401,44 @@ pub enum Ledger {
     },
 }
 
+/// Verbs of `salt`.
+#[derive(Debug, Subcommand)]
+pub enum Salt {
+    /// Lists the trades whose salts are kept here.
+    List {
+        /// The node's configuration.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// Only those that were asked for by this criterion: field=value.
+        #[arg(long, value_parser = pair)]
+        subject: Option<(String, String)>,
+    },
+    /// Says whether a trade was of a record, by its commitment on the ledger.
+    Confirm {
+        /// The node's configuration.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The trade's id.
+        trade: String,
+        /// The record's id in its sector.
+        record: String,
+    },
+    /// Erases salts for ever: the records stay on the ledger, and nobody can confirm any more whom they were of.
+    Erase {
+        /// The node's configuration.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// One trade's.
+        trade: Option<String>,
+        /// All that were asked for by this criterion: field=value.
+        #[arg(long, value_parser = pair, conflicts_with = "trade")]
+        subject: Option<(String, String)>,
+    },
+}
+
 /// Arguments of the hidden `legacy-system`.
 #[derive(Debug, Args)]
 pub struct LegacySystem {
@@ -455,6 +499,7 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Directory(verb) => verbs::directory(verb).await,
         Verb::Audit(verb) => verbs::audit(verb).await,
         Verb::Ledger(verb) => ledger::run(verb).await,
+        Verb::Salt(verb) => salt::run(verb).await,
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
     }
 }

@@ -109,6 +109,8 @@ fn legacy_timeout_ms() -> u64 {
 pub struct Ledger {
     /// Whether tiles of hashes are shown to who has no certificate. Entries never are.
     pub public_tiles: bool,
+    /// Encrypts what is sealed: 64 hexadecimal digits a line, the key of now first, then those before it.
+    pub at_rest_key: Option<PathBuf>,
     /// Logs besides this ledger whose checkpoints this node cosigns: their keys as `vkey`, whose names are the origins.
     pub witness_of: Vec<String>,
 }
@@ -173,6 +175,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Where the salts of this sector's trades are: beside the ledger, not in it.
+    #[must_use]
+    pub fn salts(&self) -> PathBuf {
+        self.data.join("../salts")
+    }
+
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         let mut paths = vec![
             &mut self.data,
@@ -186,6 +194,7 @@ impl Config {
             &mut self.keys.record,
             &mut self.keys.node,
         ];
+        paths.extend(&mut self.ledger.at_rest_key);
         if let Some(legacy) = &mut self.legacy {
             paths.push(&mut legacy.mappings);
         }

@@ -1,6 +1,7 @@
 //! The receiver's half of a trade: a user's request becomes signed orders, offers are countersigned, packets are checked.
 
 use crate::fault::{Fault, Reason};
+use crate::salts::Kept;
 use crate::site::{Declined, Located, Site};
 use crate::steps::{self, Step};
 use crate::trade::{commitment, record, salt, selection, unsalted};
@@ -89,6 +90,7 @@ impl Purchase {
             salt: data_encoding::HEXLOWER.encode(&salt),
             criteria: item.criteria.clone(),
         };
+        self.site.keep_salts(&place.order.id, Kept::new(Some(salt), None), &item.criteria);
         let mut offered: Result<PlaceOrderResponse, Declined> = self.site.ask(located, "PlaceOrder", &place.element()).await;
         for pause_ms in [50, 200, 800, 2_000, 4_000] {
             match &offered {
@@ -170,6 +172,7 @@ impl Purchase {
             return Err(Fault::new(Reason::PeerAnswer, format!("{} released something else than it signed", located.sector)).into());
         }
         self.site.check_receipt(&delivered.receipt, &accept.trade_id).await?;
+        self.site.keep_salts(&accept.trade_id, Kept::new(None, unsalted(&packet.salt)), &[]);
         Ok(delivered)
     }
 

@@ -20,6 +20,7 @@ mod peer_call;
 pub mod peers;
 pub mod pki;
 pub mod replica;
+pub mod salts;
 pub mod security;
 pub mod serve;
 pub mod service;

@@ -7,11 +7,14 @@ use crate::legacy::Legacy;
 use crate::limits::HttpLimits;
 use crate::peers::{self, Links};
 use crate::replica::Replica;
+use crate::salts::Salts;
 use crate::security::{Security, Signer, Trust, Window};
 use crate::site::Site;
 use crate::tls::{self, ClientCertificate, IdentityPem};
 use crate::trade::{self, Offers};
 use crate::witness::Witness;
+use data_encoding::HEXLOWER;
+use ledger::at_rest::AtRest;
 use ledger::body::{Content, Member, Request};
 use ledger::checkpoint::{Line, Policy, Verifier};
 use ledger::index::Index;
@@ -20,6 +23,7 @@ use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::Entry;
 use ledger::store::Store;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -108,6 +112,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
     let witness = witness(&config, &me, &ledger, node.clone())?;
     let (node, index) = open(&config, &me, genesis, node)?;
+    let archive = node.store().archive();
     let (mut links, known) = Links::new(me.node, Arc::clone(&client_tls));
     let (replica, thread) = Replica::start(node, move |post| links.take(post)).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
@@ -126,10 +131,12 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         legacy,
         client: Client::new(Some(client_tls), http_limits),
         replica: replica.clone(),
+        archive,
         index,
         policy,
         record_key: record,
         offers: Offers::default(),
+        salts: Salts::open(&config.salts())?,
         witness,
         metadata_dir: config.data.join("../metadata"),
         config,
@@ -164,6 +171,17 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     }
 }
 
+/// The keys at rest: the current one first.
+fn at_rest(path: &Path) -> Result<AtRest, Misconfigured> {
+    let text = file(path)?;
+    let wrong =
+        || Misconfigured::Value(format!("{}: a key at rest is 64 hexadecimal digits, one a line, the current one first", path.display()));
+    let key = |line: &[u8]| HEXLOWER.decode(line.trim_ascii()).ok().and_then(|key| <[u8; 32]>::try_from(key).ok()).ok_or_else(wrong);
+    let lines = text.split(|octet| *octet == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let mut keys = lines.map(key).collect::<Result<Vec<_>, _>>()?.into_iter();
+    Ok(AtRest::new(keys.next().ok_or_else(wrong)?, keys.collect()))
+}
+
 /// The node as a witness: under the name and with the key by which the policy knows it.
 fn witness(config: &Config, me: &Member, ledger: &str, key: SecretKey) -> Result<Witness, Misconfigured> {
     let unknown = |vkey: &str| Misconfigured::Value(format!("[ledger] witness_of: {vkey}: not the vkey of a log (type 01)"));
@@ -175,7 +193,13 @@ fn witness(config: &Config, me: &Member, ledger: &str, key: SecretKey) -> Result
 fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<(Node<Directory>, Index), Misconfigured> {
     let at = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", config.data.display()));
     let founded = ledger::tree::Hash::of(genesis.body());
-    let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &founded, None)).map_err(|error| at(&error))?;
+    let keys = config.ledger.at_rest_key.as_deref().map(at_rest).transpose()?;
+    let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &founded, keys));
+    let mut store = store.map_err(|error| at(&error))?;
+    let rewrapped = store.rewrap().map_err(|error| at(&error))?;
+    if rewrapped > 0 {
+        tracing::info!(rewrapped, "data keys at rest are wrapped by the current key now");
+    }
     for torn in store.repairs() {
         tracing::warn!(?torn, "a torn end was cut off");
     }

@@ -5,10 +5,12 @@ use crate::config::Config;
 use crate::fault::{Fault, Reason};
 use crate::legacy::Legacy;
 use crate::replica::{Committed, Replica, Unrecorded};
+use crate::salts::{Kept, Salts};
 use crate::security::{Caller, Fingerprint, Security};
 use crate::trade::Offers;
 use crate::unified::metadata::Resource;
-use crate::unified::{Document, PartySignature, Permission, Principal, Receipt};
+use crate::unified::{Criterion, Document, PartySignature, Permission, Principal, Receipt};
+use ledger::archive::Archive;
 use ledger::body::Period;
 use ledger::checkpoint::Policy;
 use ledger::index::{Filter, Index, Page};
@@ -49,6 +51,8 @@ pub struct Site {
     pub client: Client,
     /// The ledger.
     pub replica: Replica,
+    /// What is sealed, read on other threads than the ledger's.
+    pub archive: Archive<Directory>,
     /// Histories; what can be rebuilt from the ledger.
     pub index: Index,
     /// Whose signatures make a checkpoint.
@@ -57,6 +61,8 @@ pub struct Site {
     pub record_key: SecretKey,
     /// Offers of this provider.
     pub offers: Offers,
+    /// Salts of this sector's trades.
+    pub salts: Salts,
     /// Cosigns checkpoints that are brought to it.
     pub witness: crate::witness::Witness,
     /// Where the metadata of published resources is kept.
@@ -339,6 +345,13 @@ impl Site {
         let (_, entry) = self.leaf_as::<crate::unified::directory::Entry>(index).await?;
         let title = entry.content.titles.first().map(|title| title.text.clone()).unwrap_or_default();
         Ok(Some(Located { sector, server, index, title }))
+    }
+
+    /// Keeps the salts of a trade. One that cannot be kept is as good as erased: no reason to lose the trade.
+    pub fn keep_salts(&self, trade: &str, salts: Kept, criteria: &[Criterion]) {
+        if let Err(error) = self.salts.keep(trade, salts, criteria) {
+            tracing::error!(%error, trade, "the salts of a trade are not kept");
+        }
     }
 
     /// Keeps the metadata of a published resource.

@@ -1,6 +1,7 @@
 //! The provider's half of a trade: an order becomes an offer, an acceptance becomes a committed record and a released packet.
 
 use crate::fault::{Fault, Reason};
+use crate::salts::Kept;
 use crate::site::{Site, Standing};
 use crate::steps::{self, Step};
 use crate::unified::business::Records;
@@ -121,6 +122,8 @@ pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Ti
     let order = request.order;
     let since = Stopwatch::now();
     check_order(site, sector, &order, &request.signature, &request.salt, &request.criteria).await?;
+    let asked = Kept::new(unsalted(&request.salt), None);
+    site.keep_salts(&order.id, asked, &request.criteria);
     steps::done(Step::Ordered, &order.conversation_id, since);
 
     let since = Stopwatch::now();
@@ -242,6 +245,7 @@ impl Draft {
         trade.how.grant_ref = Some(grant);
         let signature = site.sign(&trade.octets());
         let response = PlaceOrderResponse { trade: trade.clone(), signature: signature.clone() };
+        site.keep_salts(&trade.id, Kept::new(None, Some(salt)), &[]);
         site.offers.put(Offer {
             receiver: self.order.receiver.clone(),
             order: self.order.clone(),

@@ -3,6 +3,8 @@
 #![allow(clippy::indexing_slicing, clippy::print_stdout, reason = "a test says what it measured, and fails by panicking")]
 
 use adapter::cli::session::Session;
+use adapter::unified::Criterion;
+use adapter::unified::trading::{Fetch, FetchResponse, Item};
 use conformance::city::{City, root, scratch, waybill};
 use ledger::checkpoint::{Checkpoint, Note, Policy};
 use ledger::proof::Receipt;
@@ -88,7 +90,7 @@ fn a_witness_that_was_killed_has_not_forgotten() {
     city.kill("bureau");
     city.restart("bureau");
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !runtime.block_on(city.standing("bureau")).is_some_and(|standing| standing.leaves >= size) {
+    while runtime.block_on(city.standing("bureau")).is_none_or(|standing| standing.leaves < size) {
         assert!(std::time::Instant::now() < until, "the Bureau's node does not come back");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -123,4 +125,48 @@ fn a_leader_that_is_killed_in_the_middle_of_a_trade_loses_nothing() {
     assert!(drill["answered_after"].as_u64().is_some_and(|trades| trades >= 5), "{drill}");
     assert!(drill["leads"].is_string() && drill["leads"] != drill["killed"], "{drill}");
     println!("demo kill: {drill}");
+}
+
+#[test]
+fn who_a_trade_was_about_can_be_confirmed_until_its_salt_is_erased() {
+    let _alone = alone();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let city = City::start("salts");
+    let (resource, field, citizen) = adapter::city::example().expect("the demo's citizens").swap_remove(0);
+    let criteria = vec![Criterion { field: field.to_owned(), value: citizen.clone() }];
+    let items = vec![Item { resource: resource.to_owned(), criteria }];
+    let fetch = Fetch { conversation_id: None, purpose: String::from("medical-aid"), items };
+    let fetched: FetchResponse = runtime.block_on(city.session("civil", "clerk").call("trading", &fetch)).expect("a trade");
+    let result = fetched.results.into_iter().next().expect("a result");
+    let (trade, packet) = (result.trade_id.expect("a trade"), result.packet.expect("delivered"));
+    let record = packet.records.records.first().expect("a record").record_id.value.clone();
+
+    let (auditor, policy) = (city.profile("bureau", "auditor").display().to_string(), city.dir().join("policy").display().to_string());
+    let confirm = |sector: &str, record: &str| {
+        let (config, admin) = (city.dir().join(sector).join("waybill.toml"), city.profile(sector, "admin"));
+        let (config, admin) = (config.display().to_string(), admin.display().to_string());
+        let output = city.run(&["salt", "confirm", "--config", &config, "--profile", &admin, &trade, record]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for sector in ["civil", "transport"] {
+        assert_eq!(confirm(sector, &record), (Some(0), String::new()), "{sector}");
+        assert_eq!(confirm(sector, "another record").0, Some(1), "{sector}");
+    }
+    let whole_before = said(&city, &["ledger", "proof", "--profile", &auditor, &trade]);
+    for sector in ["civil", "transport"] {
+        let config = city.dir().join(sector).join("waybill.toml").display().to_string();
+        let subject = format!("{field}={citizen}");
+        let listed = said(&city, &["salt", "list", "--config", &config, "--subject", &subject]);
+        assert!(listed.contains(&trade), "{listed}");
+        said(&city, &["salt", "erase", "--config", &config, "--subject", &subject]);
+        assert!(!said(&city, &["salt", "list", "--config", &config]).contains(&trade));
+        let (status, told) = confirm(sector, &record);
+        assert!(status == Some(1) && told.contains("no-salt"), "{sector}: {told}");
+    }
+    let whole_after = said(&city, &["ledger", "proof", "--profile", &auditor, &trade]);
+    let index = |proof: &str| Receipt::parse(proof).expect("a tlog-proof").index;
+    assert_eq!(index(&whole_before), index(&whole_after));
+    let bundle = city.dir().join("after-erasure").display().to_string();
+    said(&city, &["audit", "pull", "--profile", &auditor, "--sector", "civil", "--bundle", &bundle]);
+    assert!(said(&city, &["audit", "verify", &bundle, "--policy", &policy]).starts_with("verified"));
 }

@@ -60,10 +60,11 @@ impl Seen<'_> {
             let width = u32::try_from((head.size() - first).min(256)).expect("256 at most");
             let path = Tile::new(8, 0, first / 256, width, true).path();
             let bundle = self.get(&format!("/tile/entries/{}", path.strip_prefix("tile/8/data/").expect("a data tile")));
-            let leaves = ledger::tile::unbundle(&bundle).ok_or("a bundle is cut off")?;
+            let leaves = ledger::segment::leaves_of(&bundle).ok_or("a bundle is cut off")?;
             for (index, leaf) in (first..).zip(leaves) {
                 let proof = prove_record(head.size(), index, &reader).map_err(|error| said(&error))?;
-                check_record(&proof, head.size(), *head.hash(), index, tlog_tiles::record_hash(leaf)).map_err(|error| said(&error))?;
+                check_record(&proof, head.size(), *head.hash(), index, tlog_tiles::record_hash(&bundle[leaf]))
+                    .map_err(|error| said(&error))?;
             }
         }
         for size in [1, 2, 15, head.size() / 2, head.size() - 1, head.size()] {

@@ -35,10 +35,17 @@ pub fn ends(first: u64, size: u64, octets: u64) -> bool {
 }
 
 /// Leaves in C2SP's form: each with its length in two octets before it.
+///
+/// # Panics
+/// A leaf has more than 65,535 octets, which no record leads to.
 #[must_use]
 pub fn bundle_of<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut bundle = Vec::new();
-    leaves.into_iter().for_each(|leaf| crate::tile::bundle(&mut bundle, leaf));
+    for leaf in leaves {
+        let length = u16::try_from(leaf.len()).expect("a leaf has at most 65,535 octets");
+        bundle.extend(length.to_be_bytes());
+        bundle.extend(leaf);
+    }
     bundle
 }
 

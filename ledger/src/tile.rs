@@ -1,4 +1,4 @@
-//! The coordinates of C2SP tlog-tiles: which tile a path names, which octets it holds, and how entries are bundled.
+//! The coordinates of C2SP tlog-tiles: which tile a path names, and which hashes it holds.
 
 use crate::record::number;
 use crate::tree::Tree;
@@ -91,28 +91,6 @@ impl Tile {
     }
 }
 
-/// Adds a leaf to a bundle of entries.
-///
-/// # Panics
-/// Never: a leaf is shorter than 65,536 octets.
-pub fn bundle(octets: &mut Vec<u8>, leaf: &[u8]) {
-    let length = u16::try_from(leaf.len()).expect("a leaf fits a bundle");
-    octets.extend(length.to_be_bytes());
-    octets.extend(leaf);
-}
-
-/// The leaves of a bundle; `None` if it is cut off somewhere.
-#[must_use]
-pub fn unbundle(octets: &[u8]) -> Option<Vec<&[u8]>> {
-    let (mut leaves, mut rest) = (Vec::new(), octets);
-    while let Some((length, more)) = rest.split_first_chunk::<2>() {
-        let (leaf, more) = more.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        leaves.push(leaf);
-        rest = more;
-    }
-    rest.is_empty().then_some(leaves)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,14 +150,5 @@ mod tests {
         for beyond in ["/tile/0/002.p/189", "/tile/0/002", "/tile/1/000.p/3", "/tile/2/000.p/1", "/tile/entries/000"] {
             assert_eq!(read(beyond), None, "{beyond}");
         }
-    }
-
-    #[test]
-    fn a_bundle_gives_its_leaves_back() {
-        let mut octets = Vec::new();
-        [b"one".as_slice(), b"", &[7; 60_000]].into_iter().for_each(|leaf| bundle(&mut octets, leaf));
-        assert_eq!(unbundle(&octets).unwrap(), [b"one".as_slice(), b"", &[7; 60_000]]);
-        assert_eq!(unbundle(&octets[..octets.len() - 1]), None);
-        assert_eq!(unbundle(&[0]), None);
     }
 }

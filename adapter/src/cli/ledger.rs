@@ -73,7 +73,8 @@ fn table(status: &Value) {
         print::out(&format!("{key}:"));
         for row in rows {
             let cells = row.as_object().into_iter().flatten().map(|(name, value)| format!("{name}={}", text(value)));
-            print::out(&format!("  {}", cells.collect::<Vec<_>>().join(" ")));
+            let cells: Vec<String> = cells.collect();
+            print::out(&format!("  {}", cells.join(" ")));
         }
     }
 }

@@ -85,13 +85,21 @@ pub async fn trade(verb: Trade) -> Result<(), Failure> {
 }
 
 async fn show(caller: &Caller, id: String) -> Result<(), Failure> {
-    let session = open(caller)?;
+    let trade = find(&open(caller)?, &id).await?;
+    print::answer(&trade.element(), caller.output);
+    Ok(())
+}
+
+/// A trade record that the session may see.
+///
+/// # Errors
+/// There is none, or the node cannot be reached.
+pub async fn find(session: &Session, id: &str) -> Result<crate::unified::trading::Trade, Failure> {
     let mut request = history(&Filter { sender: None, receiver: None, what: None, status: None, from: None, to: None })?;
     loop {
         let page: crate::unified::trading::HistoryResponse = session.call("trading", &request).await?;
-        if let Some(entry) = page.entries.iter().find(|entry| entry.trade.id == id) {
-            print::answer(&entry.trade.element(), caller.output);
-            return Ok(());
+        if let Some(entry) = page.entries.into_iter().find(|entry| entry.trade.id == id) {
+            return Ok(entry.trade);
         }
         request.cursor = page.next;
         if request.cursor.is_none() {
