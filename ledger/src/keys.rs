@@ -4,6 +4,8 @@ use data_encoding::BASE64;
 use ed25519_zebra::{Signature, SigningKey, VerificationKey, VerificationKeyBytes, batch};
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256, Sha512};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 
@@ -21,7 +23,9 @@ impl PublicKey {
     /// Whether `signature` by this key stands over `octets` (ZIP-215: cofactored, any encoding of A and R, canonical S).
     #[must_use]
     pub fn verifies(&self, octets: &[u8], signature: &[u8; 64]) -> bool {
-        VerificationKey::try_from(self.0).is_ok_and(|key| key.verify(&Signature::from_bytes(signature), octets).is_ok())
+        remembered(self, octets, signature, || {
+            VerificationKey::try_from(self.0).is_ok_and(|key| key.verify(&Signature::from_bytes(signature), octets).is_ok())
+        })
     }
 
     /// The key as `SubjectPublicKeyInfo` in PEM (RFC 8410 §4), what `openssl pkeyutl -pubin` reads.
@@ -75,6 +79,46 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+thread_local! {
+    /// What was verified on this thread, while it is remembered.
+    static VERIFIED: RefCell<Option<BTreeMap<[u8; 32], bool>>> = const { RefCell::new(None) };
+}
+/// Answers that are remembered.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// From now on this thread remembers what it has verified: a simulated city of four machines on one thread asks everything four
+/// times. Verification is a function of its arguments, so the answers stay what they are.
+pub(crate) fn remember() {
+    VERIFIED.with_borrow_mut(|verified| _ = verified.get_or_insert_default());
+}
+
+fn remembering() -> bool {
+    VERIFIED.with_borrow(Option::is_some)
+}
+
+fn remembered(key: &PublicKey, octets: &[u8], signature: &[u8; 64], verify: impl FnOnce() -> bool) -> bool {
+    if !remembering() {
+        return verify();
+    }
+    let mut name = Sha256::new();
+    name.update(key.0);
+    name.update(signature);
+    name.update(octets);
+    let name: [u8; 32] = name.finalize().into();
+    if let Some(known) = VERIFIED.with_borrow(|verified| verified.as_ref().and_then(|verified| verified.get(&name).copied())) {
+        return known;
+    }
+    let right = verify();
+    VERIFIED.with_borrow_mut(|verified| {
+        let verified = verified.get_or_insert_default();
+        if verified.len() >= REMEMBERED_MAX {
+            verified.clear();
+        }
+        verified.insert(name, right);
+    });
+    right
+}
+
 /// One signature to verify.
 #[derive(Clone, Copy, Debug)]
 pub struct Check<'a> {
@@ -90,8 +134,8 @@ pub struct Check<'a> {
 /// [`PublicKey::verifies`], one per check, in order.
 #[must_use]
 pub fn verify(checks: &[Check<'_>]) -> Vec<bool> {
-    if let [one] = checks {
-        return vec![one.key.verifies(one.octets, one.signature)];
+    if checks.len() == 1 || remembering() {
+        return checks.iter().map(|one| one.key.verifies(one.octets, one.signature)).collect();
     }
     let mut verifier = batch::Verifier::new();
     let mut transcript = Sha512::new();

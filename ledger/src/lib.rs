@@ -17,6 +17,7 @@ pub mod proof;
 pub mod record;
 pub mod seal;
 pub mod segment;
+pub mod sim;
 pub mod snapshot;
 pub mod state;
 pub mod store;
