@@ -52,6 +52,12 @@ impl Default for Clients {
 }
 
 impl Clients {
+    /// A table for so many ids, and some more: one that is filled at once need not grow on the way.
+    pub(crate) fn with_capacity(ids: u64) -> Self {
+        let slots = usize::try_from(ids).unwrap_or(0) / SHARDS * 4 / 3;
+        Self { shards: vec![Shard { slots: vec![0; slots], used: 0 }; SHARDS] }
+    }
+
     /// Puts a client id's tag in place. `index` is below 2⁴⁰ − 1.
     pub(crate) fn put(&mut self, tag: Tag, index: u64) {
         assert!(index + 1 < 1 << INDEX_BITS, "a ledger has fewer leaves");
@@ -121,7 +127,7 @@ mod tests {
     #[test]
     fn every_id_is_found_and_no_other() {
         let ids: Vec<String> = (0..100_000).map(|number| format!("client {number}")).collect();
-        let mut clients = Clients::default();
+        let mut clients = Clients::with_capacity(70_000);
         let tags: Vec<Tag> = ids.iter().map(|id| Tag::of(id)).collect();
         for (index, tag) in (0..).zip(&tags) {
             clients.put(*tag, index);

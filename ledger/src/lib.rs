@@ -9,6 +9,7 @@ mod clients;
 pub mod frame;
 mod frames;
 pub mod index;
+pub mod inspect;
 pub mod install;
 pub mod keys;
 pub mod medium;

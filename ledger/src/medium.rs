@@ -261,6 +261,118 @@ impl Medium for Directory {
     }
 }
 
+/// A medium as it would be after changes that are kept in memory: what is under it is only read.
+#[derive(Clone, Debug)]
+pub(crate) struct Overlay<M> {
+    under: M,
+    /// Files that were changed, whole; `None` for those that are gone.
+    changed: Arc<Mutex<BTreeMap<String, Option<Vec<u8>>>>>,
+}
+
+impl<M: Medium> Overlay<M> {
+    pub(crate) fn new(under: M) -> Self {
+        Self { under, changed: Arc::default() }
+    }
+
+    fn changed(&self) -> MutexGuard<'_, BTreeMap<String, Option<Vec<u8>>>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, what: &'static str, name: &str, work: impl FnOnce(&mut Vec<u8>) -> Option<T>) -> Result<T, StoreError> {
+        let mut changed = self.changed();
+        if !changed.contains_key(name) {
+            changed.insert(name.to_owned(), Some(self.under.read_all(name)?));
+        }
+        let done = changed.get_mut(name).and_then(Option::as_mut).and_then(work);
+        done.ok_or_else(|| io_error(what, &self.path(name), io::ErrorKind::NotFound.into()))
+    }
+}
+
+impl<M: Medium> Medium for Overlay<M> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.under.path(name)
+    }
+
+    fn list(&self) -> Result<Vec<String>, StoreError> {
+        let mut names: std::collections::BTreeSet<String> = self.under.list()?.into_iter().collect();
+        for (name, file) in self.changed().iter() {
+            if file.is_some() {
+                names.insert(name.clone())
+            } else {
+                names.remove(name)
+            };
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn length(&self, name: &str) -> Result<u64, StoreError> {
+        match self.changed().get(name) {
+            Some(Some(file)) => Ok(file.len() as u64),
+            Some(None) => Err(io_error("look at", &self.path(name), io::ErrorKind::NotFound.into())),
+            None => self.under.length(name),
+        }
+    }
+
+    fn read(&self, name: &str, offset: u64, octets: &mut [u8]) -> Result<(), StoreError> {
+        match self.changed().get(name) {
+            Some(file) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX);
+                let found = file.as_ref().and_then(|file| file.get(from..from.checked_add(octets.len())?));
+                octets.copy_from_slice(found.ok_or_else(|| io_error("read", &self.path(name), io::ErrorKind::UnexpectedEof.into()))?);
+                Ok(())
+            }
+            None => self.under.read(name, offset, octets),
+        }
+    }
+
+    fn create(&self, name: &str) -> Result<(), StoreError> {
+        if self.list()?.iter().any(|known| known == name) {
+            return Err(io_error("create", &self.path(name), io::ErrorKind::AlreadyExists.into()));
+        }
+        self.changed().insert(name.to_owned(), Some(Vec::new()));
+        Ok(())
+    }
+
+    fn write(&self, name: &str, offset: u64, octets: &[u8]) -> Result<(), StoreError> {
+        self.change("write", name, |file| write_at(file, offset, octets))
+    }
+
+    fn truncate(&self, name: &str, length: u64) -> Result<(), StoreError> {
+        self.change("truncate", name, |file| {
+            file.resize(usize::try_from(length).ok()?, 0);
+            Some(())
+        })
+    }
+
+    fn sync(&self, name: &str) -> Result<(), StoreError> {
+        self.length(name).map(drop)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let file = self.change("rename", from, |file| Some(std::mem::take(file)))?;
+        self.changed().extend([(from.to_owned(), None), (to.to_owned(), Some(file))]);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.length(name)?;
+        self.changed().insert(name.to_owned(), None);
+        Ok(())
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+fn write_at(file: &mut Vec<u8>, offset: u64, octets: &[u8]) -> Option<()> {
+    let from = usize::try_from(offset).ok()?;
+    let end = from.checked_add(octets.len())?;
+    file.resize(file.len().max(end), 0);
+    file.get_mut(from..end)?.copy_from_slice(octets);
+    Some(())
+}
+
 /// Memory that behaves as a directory does when nothing fails, until [`Scratch::fail`].
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
@@ -337,15 +449,7 @@ impl Medium for Scratch {
 
     fn write(&self, name: &str, offset: u64, octets: &[u8]) -> Result<(), StoreError> {
         drop(self.changing("write", name)?);
-        self.with("write", name, |file| {
-            let from = usize::try_from(offset).ok()?;
-            let end = from.checked_add(octets.len())?;
-            if file.len() < end {
-                file.resize(end, 0);
-            }
-            file.get_mut(from..end)?.copy_from_slice(octets);
-            Some(())
-        })
+        self.with("write", name, |file| write_at(file, offset, octets))
     }
 
     fn truncate(&self, name: &str, length: u64) -> Result<(), StoreError> {
@@ -408,6 +512,14 @@ mod tests {
     #[test]
     fn a_directory_and_memory_do_the_same() {
         check(&Scratch::default());
+        let under = Scratch::default();
+        under.put("b2", b"under".to_vec());
+        let overlay = Overlay::new(under.clone());
+        overlay.write("b2", 0, b"over").unwrap();
+        assert_eq!((overlay.read_all("b2").unwrap(), under.octets("b2").unwrap()), (b"overr".to_vec(), b"under".to_vec()));
+        overlay.remove("b2").unwrap();
+        check(&overlay);
+        assert_eq!(under.list().unwrap(), ["b2"], "what is under it is only read");
         let dir = std::env::temp_dir().join(format!("waybill-medium-{}", std::process::id()));
         drop(std::fs::remove_dir_all(&dir));
         let medium = Directory::open(&dir).unwrap();

@@ -62,7 +62,7 @@ impl<M: Medium> Store<M> {
         let (mut wal, torn) = Wal::open(medium.clone(), ledger)?;
         let floor = read_floor(&medium, &names)?;
         let archive = Archive::new(medium.clone(), *ledger, at_rest, floor);
-        let mut clients = Clients::default();
+        let mut clients = Clients::with_capacity(snapshot.as_ref().map_or(0, |snapshot| snapshot.size));
         if let Some(snapshot) = &snapshot {
             wal.follow(snapshot.raft_index, snapshot.raft_term)?;
             archive.take_up(&names, snapshot)?;
