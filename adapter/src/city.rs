@@ -16,6 +16,20 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Seed of the legacy systems' records: every run of the demo has the same citizens.
 pub const SEED: u64 = 2021;
 
+/// The demo stays on this machine.
+const HOSTS: [&str; 4] = ["127.0.0.1"; 4];
+
+/// Lays a city out without starting it: certificates, keys, configurations, genesis and policy, with the members transport,
+/// health, civil and bureau on `hosts`.
+///
+/// # Errors
+/// `dir` holds something else, or a file cannot be written.
+pub fn lay_out(dir: &Path, hosts: [&str; 4], mappings: &Path) -> Result<(), Misconfigured> {
+    clear(dir)?;
+    let mappings = mappings.canonicalize().map_err(|error| Misconfigured::File(mappings.to_owned(), error))?;
+    plan::lay_out(dir, &plan::members(hosts)?, &mappings, crate::replica::now())
+}
+
 /// `waybill demo`.
 ///
 /// # Errors
@@ -26,7 +40,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let dir = std::path::absolute(&demo.dir).map_err(|error| Misconfigured::File(demo.dir.clone(), error))?;
     clear(&dir)?;
     let mappings = demo.mappings.canonicalize().map_err(|error| Misconfigured::File(demo.mappings.clone(), error))?;
-    let members = plan::members()?;
+    let members = plan::members(HOSTS)?;
     plan::lay_out(&dir, &members, &mappings, crate::replica::now())?;
     let mut processes = processes::Processes::start(&dir, &members, &mappings, demo.records)?;
     let shown = show::all(&dir, &members, &mappings, &say).await;

@@ -24,17 +24,17 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap_or_default()
 }
 
-/// The program under test: built beside this test by `cargo build --workspace --bins`.
+/// The program under test: built beside this one by `cargo build --workspace --bins`.
 ///
 /// # Panics
 /// It is not built.
 #[must_use]
 #[expect(clippy::panic, reason = "a test cannot go on without the program")]
 pub fn waybill() -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|test| test.parent()?.parent().map(|debug| debug.join("waybill")));
-    match beside {
-        Some(program) if program.exists() => program,
-        _ => panic!("waybill is not built: run `cargo build --workspace --bins` first, or deploy/test"),
+    let exe = std::env::current_exe().unwrap_or_default();
+    match exe.ancestors().skip(1).take(2).map(|folder| folder.join("waybill")).find(|program| program.exists()) {
+        Some(program) => program,
+        None => panic!("waybill is not built: run `cargo build --workspace --bins` first, or deploy/test"),
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Member {
     pub(super) id: &'static str,
     /// English and Chinese names.
     pub(super) names: [&'static str; 2],
+    /// Where its processes listen.
+    pub(super) host: String,
     /// Port of its services.
     pub(super) service: u16,
     /// Port of its ledger node.
@@ -35,7 +37,7 @@ impl Member {
     /// The public address of its services.
     #[must_use]
     pub(super) fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.service)
+        format!("https://{}:{}", self.host, self.service)
     }
 
     /// Its directory in the city's.
@@ -45,11 +47,11 @@ impl Member {
     }
 }
 
-/// The members, on ports that are free now.
+/// The members, each on a host, on ports that are free now.
 ///
 /// # Errors
 /// No free ports.
-pub(super) fn members() -> Result<Vec<Member>, Misconfigured> {
+pub(super) fn members(hosts: [&str; 4]) -> Result<Vec<Member>, Misconfigured> {
     let fixed: Vec<u16> = (0..12).map(|offset| PORT + offset / 4 * 100 + offset % 4).collect();
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let ports = if fixed.iter().all(free) { fixed } else { any_ports(12)? };
@@ -57,6 +59,7 @@ pub(super) fn members() -> Result<Vec<Member>, Misconfigured> {
     let member = |at: usize, id, names, path: Option<&'static str>, users| Member {
         id,
         names,
+        host: hosts.get(at).copied().unwrap_or_default().to_owned(),
         service: port(at),
         peer: port(4 + at),
         legacy: path.map(|path| (port(8 + at), path)),
@@ -92,7 +95,7 @@ pub(super) fn lay_out(city: &Path, members: &[Member], mappings: &Path, now: Tim
     for (node, member) in (1..).zip(members) {
         let dir = member.dir(city);
         made(&dir)?;
-        let hosts = [String::from("127.0.0.1"), String::from("localhost"), format!("gateway.{}.city.example", member.id)];
+        let hosts = [member.host.clone(), String::from("localhost"), format!("gateway.{}.city.example", member.id)];
         let tls = issue(&authority, &dir, "tls", member.id, &hosts, Use::Node)?;
         let message = issue(&authority, &dir, "message", member.id, &[], Use::Message)?;
         messages.push_str(&message.certificate);
@@ -119,8 +122,8 @@ pub(super) fn lay_out(city: &Path, members: &[Member], mappings: &Path, now: Tim
             tls_certificate: tls.fingerprint,
             message_certificate: message.fingerprint,
             administrator,
-            service: format!("127.0.0.1:{}", member.service),
-            peer: format!("127.0.0.1:{}", member.peer),
+            service: format!("{}:{}", member.host, member.service),
+            peer: format!("{}:{}", member.host, member.peer),
         });
         seeds.push((member.id.to_owned(), record));
         configure(&dir, member, mappings)?;
@@ -155,8 +158,8 @@ fn configure(dir: &Path, member: &Member, mappings: &Path) -> Result<(), Misconf
         sector: member.id.to_owned(),
         data: file("ledger"),
         genesis: file("../genesis"),
-        service: Service { listen: format!("127.0.0.1:{}", member.service), address: member.url() },
-        peer: Peer { listen: format!("127.0.0.1:{}", member.peer) },
+        service: Service { listen: format!("{}:{}", member.host, member.service), address: member.url() },
+        peer: Peer { listen: format!("{}:{}", member.host, member.peer) },
         tls: Identity { certificate: file("tls.pem"), key: file("tls.key"), ca: file("../ca.pem") },
         message: KeyPair { certificate: file("message.pem"), key: file("message.key"), members: file("../messages.pem") },
         keys: Keys { record: file("record.key"), node: file("node.key") },

@@ -1,0 +1,10 @@
+//! Faults of real processes: the nodes as they ship, on disks, networks and clocks that fail.
+
+pub mod disk;
+pub mod history;
+pub mod mount;
+pub mod rows;
+pub mod table;
+pub mod town;
+pub mod traffic;
+pub mod trial;
