@@ -62,7 +62,7 @@ pub enum Verb {
     /// Example: waybill audit pull --profile city/bureau/auditor.toml --sector civil --bundle evidence
     #[command(subcommand)]
     Audit(Audit),
-    /// The ledger of a node: status, checkpoint, proof, witness.
+    /// The ledger of a node: status, checkpoint, proof, witness, backup.
     ///
     /// Example: waybill ledger status --profile city/bureau/admin.toml
     #[command(subcommand)]
@@ -398,6 +398,14 @@ pub enum Ledger {
         /// The witness's address, as https://127.0.0.1:7104.
         #[arg(long)]
         to: String,
+    },
+    /// Copies a node's ledger while it runs, and opens the copy to check it.
+    Backup {
+        /// The node's configuration.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// The directory to write; it must not exist.
+        to: PathBuf,
     },
 }
 

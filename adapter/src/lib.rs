@@ -2,6 +2,7 @@
 
 pub mod addressing;
 pub mod archive;
+pub mod backup;
 pub mod city;
 pub mod cli;
 pub mod client;

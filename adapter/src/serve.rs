@@ -172,7 +172,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
 }
 
 /// The keys at rest: the current one first.
-fn at_rest(path: &Path) -> Result<AtRest, Misconfigured> {
+pub(crate) fn at_rest(path: &Path) -> Result<AtRest, Misconfigured> {
     let text = file(path)?;
     let wrong =
         || Misconfigured::Value(format!("{}: a key at rest is 64 hexadecimal digits, one a line, the current one first", path.display()));

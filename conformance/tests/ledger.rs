@@ -54,8 +54,38 @@ fn a_node_says_where_it_stands_and_proves_it() {
     let by_id = Receipt::parse(&said(&city, &["ledger", "proof", "--profile", &auditor, id])).expect("a tlog-proof");
     let by_index = Receipt::parse(&said(&city, &["ledger", "proof", "--profile", &auditor, &by_id.index.to_string()])).expect("one");
     assert_eq!(by_id.index, by_index.index);
+    backed_up(&city, checkpoint.size);
     let unknown = city.run(&["ledger", "proof", "--profile", &auditor, "7c8a0000-0000-4000-8000-000000000000"]);
     assert_eq!(unknown.status.code(), Some(1));
+}
+
+/// A copy that is taken while trades go on holds all that was published before, and says when a file of it was changed.
+fn backed_up(city: &City, published: u64) {
+    let config = city.dir().join("transport/waybill.toml").display().to_string();
+    let clerk = city.profile("civil", "clerk").display().to_string();
+    let to = city.dir().join("backup");
+    let backup = to.display().to_string();
+    let trade =
+        || said(city, &["trade", "request", "--profile", &clerk, "--purpose", "registration-check", "transport/vehicle", "plate=none"]);
+    // What is committed is known from the log once another write says so.
+    trade();
+    let told = std::thread::scope(|scope| {
+        let trades = scope.spawn(|| (0..10).for_each(|_| drop(trade())));
+        let told = said(city, &["ledger", "backup", "--config", &config, &backup]);
+        trades.join().expect("the trades go on");
+        told
+    });
+    let leaves = told.split(": ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok()).expect("a number");
+    assert!(leaves >= published, "{told}");
+    let sums = || Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&to).output().expect("sha256sum runs");
+    assert!(sums().status.success(), "{}", String::from_utf8_lossy(&sums().stdout));
+    let again = city.run(&["ledger", "backup", "--config", &config, &backup]);
+    assert_eq!(again.status.code(), Some(3), "an earlier backup is not replaced");
+    let wal = to.join("ledger/wal_00000000000000000000");
+    let mut octets = std::fs::read(&wal).expect("the log");
+    octets[500] ^= 1;
+    std::fs::write(&wal, octets).expect("it can be written");
+    assert!(!sums().status.success());
 }
 
 /// (status, body) of POST /add-checkpoint.

@@ -1,8 +1,8 @@
-//! The verbs of `ledger`: where a node stands, its checkpoint, proofs, and bringing its checkpoint to a witness.
+//! The verbs of `ledger`: where a node stands, its checkpoint, proofs, and bringing its checkpoint to a witness, copies.
 
 use crate::cli::session::{Failure, Session};
 use crate::cli::{Caller, Ledger, Output, print, verbs};
-use crate::config::file;
+use crate::config::{Config, file};
 use crate::unified::audit::{GetConsistency, GetConsistencyResponse, GetProof, GetProofResponse};
 use crate::unified::trading::{TradeStatus, TradeStatusResponse};
 use ledger::checkpoint::{Note, Policy};
@@ -20,7 +20,21 @@ pub async fn run(verb: Ledger) -> Result<(), Failure> {
         Ledger::Checkpoint { caller, policy } => checkpoint(&caller, policy.as_deref()).await,
         Ledger::Proof { caller, what } => proof(&caller, &what).await,
         Ledger::Witness { caller, to } => witness(&caller, &to).await,
+        Ledger::Backup { config, to } => backup(&config, &to),
     }
+}
+
+/// Copies a node's ledger while it runs.
+fn backup(config: &Path, to: &Path) -> Result<(), Failure> {
+    let held = crate::backup::make(&Config::load(config)?, to)?;
+    print::out(&format!(
+        "{}: {} leaves, root {}, {} octets; the copy was opened and every leaf applied",
+        to.display(),
+        held.leaves,
+        held.root,
+        held.octets
+    ));
+    Ok(())
 }
 
 async fn got(session: &Session, path: &str) -> Result<Vec<u8>, Failure> {
