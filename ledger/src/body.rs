@@ -1,7 +1,10 @@
 //! The bodies of records as the state machine sees them, and who must sign which.
 
 mod form;
+mod governance;
 mod read;
+
+pub use governance::{Action, Ballot, NewNode, Proposal, Proven, Refused, Rekey, Rule, Threshold};
 
 use crate::keys::PublicKey;
 use crate::record::{Entry, Kind, PartySignature, Place, Verdict, limits};
@@ -128,6 +131,8 @@ pub struct Genesis {
     pub founded: Timestamp,
     /// How many nodes must sign a checkpoint.
     pub quorum: u64,
+    /// What proposals need; empty for a majority of the sectors.
+    pub rules: Vec<Rule>,
     /// The members.
     pub members: Vec<Member>,
 }
@@ -223,6 +228,8 @@ pub struct Inquiry {
     pub user: Principal,
     /// For what.
     pub resources: Vec<String>,
+    /// When.
+    pub asked: Timestamp,
 }
 
 /// What a trade and its order have in common.
@@ -319,6 +326,14 @@ pub enum Content {
     Log(Log),
     /// See [`StateRoot`].
     StateRoot(StateRoot),
+    /// See [`Proposal`].
+    Proposal(Proposal),
+    /// See [`Ballot`].
+    Ballot(Ballot),
+    /// See [`Rekey`].
+    Key(Box<Rekey>),
+    /// See [`Refused`].
+    Refusal(Refused),
 }
 
 /// A body that was read: canonical, of a known kind, valid against its schema.
@@ -417,6 +432,10 @@ impl Record {
             },
             Content::Log(log) => std::iter::once(log.sector.as_str()).chain(log.peer.as_deref()).collect(),
             Content::StateRoot(_) => BTreeSet::new(),
+            Content::Proposal(proposal) => BTreeSet::from([proposal.proposer.as_str()]),
+            Content::Ballot(ballot) => BTreeSet::from([ballot.voter.as_str()]),
+            Content::Key(rekey) => BTreeSet::from([rekey.member.as_str()]),
+            Content::Refusal(refused) => BTreeSet::from([refused.sector.as_str()]),
         }
     }
 }
@@ -447,6 +466,11 @@ impl Request {
         let signers = first.signers();
         if records.iter().skip(1).any(|record| record.ledger != first.ledger || record.signers() != signers) {
             return Err(Verdict::Malformed("the bodies of a batch have one ledger and the same parties".to_owned()));
+        }
+        // What changes keys and members is judged, and verifies later, at its own place.
+        let lone = |record: &Record| matches!(record.kind, Kind::Proposal | Kind::Ballot | Kind::Key);
+        if (entry.is_batch() || entry.place().is_some()) && records.iter().any(lone) {
+            return Err(Verdict::Malformed("proposals, ballots and keys are submitted alone".to_owned()));
         }
         let place = if entry.is_batch() { batched(&records) } else { entry.place() };
         let statement = place.map(|place| place.statement(first.ledger()));

@@ -242,7 +242,15 @@ fn keys(index: u64, octets: &[u8]) -> Result<Vec<Vec<u8>>, IndexError> {
         Content::Assignment(assignment) => terms.push(term(b'u', &assignment.user.to_string())),
         Content::Grant(grant) => terms.extend([term(b's', &grant.issuer), term(b'w', &grant.issuer)]),
         Content::Revocation(revocation) => terms.extend([term(b's', &revocation.issuer), term(b'w', &revocation.issuer)]),
-        Content::Genesis(_) | Content::Role(_) | Content::Directory(_) | Content::Log(_) | Content::StateRoot(_) => {}
+        Content::Genesis(_)
+        | Content::Role(_)
+        | Content::Directory(_)
+        | Content::Log(_)
+        | Content::StateRoot(_)
+        | Content::Proposal(_)
+        | Content::Ballot(_)
+        | Content::Key(_)
+        | Content::Refusal(_) => {}
     }
     terms.push([b"@".as_slice(), &leaf.time.0.to_be_bytes()].concat());
     Ok(terms.into_iter().map(|term| [term.as_slice(), &index.to_be_bytes()].concat()).collect())

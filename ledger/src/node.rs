@@ -10,12 +10,12 @@ pub(crate) use membership::is_sound;
 pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Status, Transaction};
 
 use crate::body::{Member, Request};
-use crate::checkpoint::{Checkpoint, Policy};
+use crate::checkpoint::{Checkpoint, Note, Policy};
 use crate::frame::{Frame, change_of_members};
 use crate::medium::{Medium, StoreError};
 use crate::proof::Receipt;
 use crate::record::{Entry, Leaf, Stamped, Verdict};
-use crate::state::{Applied, Checked, ROOT_MS, State};
+use crate::state::{Applied, Checked, Judged, ROOT_MS, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
 use crate::witness::{Effect, Fork, Witness};
@@ -40,7 +40,7 @@ struct Pending {
 /// A committed entry of the log, read.
 enum Committed {
     Mark { stamp: Timestamp },
-    Record { stamp: Timestamp, checked: Option<Box<Checked>> },
+    Record { stamp: Timestamp, judged: Option<Box<Judged>> },
     Members(Option<ConfChangeV2>),
 }
 
@@ -67,6 +67,8 @@ pub struct Node<M: Medium> {
     pending_max: usize,
     election_ticks: usize,
     ticks: u64,
+    /// The leaf that last changed whose signatures make a checkpoint, as far as the witness knows.
+    policy_at: u64,
     /// The tick at which this node last proposed a mark of its own.
     marked_at: u64,
     covered_at: u64,
@@ -129,6 +131,7 @@ impl<M: Medium> Node<M> {
             pending_max: config.pending_max,
             election_ticks: config.election_ticks,
             ticks: 0,
+            policy_at: 0,
             marked_at: 0,
             covered_at: 0,
             note: None,
@@ -155,8 +158,9 @@ impl<M: Medium> Node<M> {
         self.witness.set_policy(self.policy_of_members());
         if let Some(note) = self.store().note().map(str::to_owned) {
             self.witness.adopt(&self.tree, &note, self.state.time(), &mut Vec::new());
-            // It was saved together with a commit index that covers it.
-            if self.witness.published().is_none_or(|(_, published)| published != note) {
+            // It was saved together with a commit index that covers it. Its signers may be members no more, or have other keys.
+            let ours = Note::parse(&note).is_ok_and(|note| self.tree.root(note.checkpoint.size) == Some(note.checkpoint.root));
+            if !ours {
                 return Err(StoreError::Diverged("the leaves contradict the checkpoint that was published of them".to_owned()));
             }
         }
@@ -381,9 +385,9 @@ impl<M: Medium> Node<M> {
                 let Ok(request) = Request::read(entry) else { continue };
                 unread.push(request);
             }
-            committed.push(Committed::Record { stamp: stamped.time, checked: checked.map(Box::new) });
+            committed.push(Committed::Record { stamp: stamped.time, judged: checked.map(|checked| Box::new(checked.into())) });
         }
-        let mut read = self.state.check(unread).into_iter();
+        let mut read = self.state.judge(unread).into_iter();
         for entry in committed {
             match entry {
                 Committed::Members(change) => self.follow(change.as_ref()),
@@ -392,11 +396,18 @@ impl<M: Medium> Node<M> {
                         self.keep(applied);
                     }
                 }
-                Committed::Record { stamp, checked } => {
-                    let Some(checked) = checked.or_else(|| read.next().and_then(Result::ok).map(Box::new)) else { continue };
-                    self.look_at_clock(stamp, checked.request().id(), now, outputs);
-                    self.take(&checked, stamp);
-                    self.answer(checked.request(), outputs);
+                Committed::Record { stamp, judged } => {
+                    let Some(judged) = judged.map(|judged| *judged).or_else(|| read.next()) else { continue };
+                    let client = judged.request().id().to_owned();
+                    self.look_at_clock(stamp, &client, now, outputs);
+                    // An entry before this one may have changed members or keys: it counts what they are here.
+                    match self.state.settle(judged) {
+                        Ok(checked) => {
+                            self.take(&checked, stamp);
+                            self.answer(checked.request(), outputs);
+                        }
+                        Err(_) => self.reject(&client, outputs),
+                    }
                 }
             }
         }
@@ -405,6 +416,10 @@ impl<M: Medium> Node<M> {
 
     /// Deals with the members that the ledger names and with those that Raft has not let go yet. The policy is the ledger's.
     fn look_at_members(&mut self, outputs: &mut dyn Outbox) {
+        if self.policy_at != self.state.keys_version() {
+            self.policy_at = self.state.keys_version();
+            self.witness.set_policy(self.policy_of_members());
+        }
         let same = |member: &Member| self.members.get(&member.node) == Some(member);
         if self.state.members().count() == self.members.len() && self.state.members().all(same) {
             return;
@@ -417,14 +432,13 @@ impl<M: Medium> Node<M> {
             }
         }
         if members != self.members {
-            self.witness.set_policy(self.policy_of_members());
             outputs.put(Output::Members { members: members.values().cloned().collect() });
             self.members = members;
         }
     }
 
     fn policy_of_members(&self) -> Policy {
-        Policy::of_members(self.state.ledger(), self.state.members(), self.state.genesis().quorum)
+        Policy::of_members(&self.state.origin(), self.state.members(), self.state.quorum())
     }
 
     /// Changes Raft's members, if the ledger wants it at this place of the log: every node decides the same here. What does
@@ -474,6 +488,20 @@ impl<M: Medium> Node<M> {
         self.raft.mut_store().store.push_leaf(&applied.client, applied.hash, applied.octets);
         self.tree.push(applied.hash);
         self.clients.insert(applied.client, seen);
+    }
+
+    /// A committed entry was not good any more at its place. Whoever waits with that same entry waits for nothing.
+    fn reject(&mut self, client: &str, outputs: &mut dyn Outbox) {
+        self.proposed.remove(client);
+        for ticket in self.waiting.get(client).cloned().unwrap_or_default() {
+            let Some(pending) = self.pending.get(&ticket) else { continue };
+            let judged = Request::read(pending.entry.clone()).and_then(|request| self.state.check_one(request));
+            if let Err(verdict) = judged {
+                self.withdraw(ticket);
+                self.remember(client.to_owned(), verdict.clone());
+                refuse(Some(ticket), verdict, outputs);
+            }
+        }
     }
 
     fn answer(&mut self, request: &Request, outputs: &mut dyn Outbox) {

@@ -58,11 +58,19 @@ pub enum Kind {
     Log,
     /// What the ledger says of itself.
     StateRoot,
+    /// A change that the members shall decide.
+    Proposal,
+    /// A member's voice on a proposal.
+    Ballot,
+    /// A member's new keys or certificates.
+    Key,
+    /// What a member presented elsewhere and was refused.
+    Refusal,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Genesis,
         Self::User,
         Self::Role,
@@ -74,6 +82,10 @@ impl Kind {
         Self::Trade,
         Self::Log,
         Self::StateRoot,
+        Self::Proposal,
+        Self::Ballot,
+        Self::Key,
+        Self::Refusal,
     ];
 
     /// Its code in a leaf.
@@ -91,6 +103,10 @@ impl Kind {
             Self::Trade => "trade",
             Self::Log => "log",
             Self::StateRoot => "state-root",
+            Self::Proposal => "proposal",
+            Self::Ballot => "ballot",
+            Self::Key => "key",
+            Self::Refusal => "refusal",
         }
     }
 
@@ -115,6 +131,10 @@ impl Kind {
             ("urn:waybill:trading:1", "Trade") => Some(Self::Trade),
             (LEDGER_NS, "Log") => Some(Self::Log),
             (LEDGER_NS, "StateRoot") => Some(Self::StateRoot),
+            (LEDGER_NS, "Proposal") => Some(Self::Proposal),
+            (LEDGER_NS, "Ballot") => Some(Self::Ballot),
+            (LEDGER_NS, "Key") => Some(Self::Key),
+            (LEDGER_NS, "Refusal") => Some(Self::Refusal),
             _ => None,
         }
     }
@@ -303,6 +323,30 @@ refusals! {
     WrongStatus = "wrong-status",
     /// A second genesis.
     Founded = "founded",
+    /// The ledger was stopped in an emergency.
+    Stopped = "stopped",
+    /// There is no such member.
+    UnknownMember = "unknown-member",
+    /// There is no such proposal.
+    UnknownProposal = "unknown-proposal",
+    /// The proposal was decided before.
+    Closed = "closed",
+    /// No rule counts this member's voice.
+    NoVote = "no-vote",
+    /// The member has too many open proposals.
+    TooMany = "too-many",
+    /// A key was a member's before.
+    KeyUsed = "key-used",
+    /// A node's number is not above all that ever were.
+    NodeUsed = "node-used",
+    /// It is so already.
+    NoChange = "no-change",
+    /// After it, the members left could not decide anything, or no node would vote.
+    Undecidable = "undecidable",
+    /// A party signed with a key that was its own before and was replaced or revoked.
+    KeyRevoked = "key-revoked",
+    /// The body's own time is far from ledger time.
+    BackDated = "back-dated",
 }
 
 /// The streams that a leaf belongs to.

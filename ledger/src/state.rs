@@ -1,13 +1,20 @@
 //! The state machine: `decide` only reads, `evolve` only writes, and the same entries give the same leaves on every replica.
 
+mod constitution;
 mod encoding;
+mod governance;
+mod judging;
 mod rules;
 
-use crate::body::{Content, Genesis, Grant, Listing, Member, Period, Permission, Principal, Record, Request};
-use crate::keys::{Check, verify};
-use crate::record::{Kind, LEAF_BYTES_MAX, Leaf, Outcome, Parts, Place, StreamKind, Verdict};
+pub use constitution::{Held, MEMBERS_MAX};
+pub use governance::{Ending, Motion, OPEN_MAX};
+pub use judging::{Checked, Judged};
+
+use crate::body::{Content, Genesis, Grant, Listing, Member, Period, Permission, Principal, Record, Request, Rule};
+use crate::record::{Kind, LEAF_BYTES_MAX, Leaf, Outcome, Parts, Place, Refusal, StreamKind, Verdict};
 use crate::streams::{self, Heads, Rooted};
 use crate::tree::{Hash, leaf_hash};
+use constitution::{Constitution, split};
 use data_encoding::BASE64;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,17 +25,10 @@ pub const ROOT_EVERY: u64 = 4096;
 /// Milliseconds of ledger time after which the next leaf follows a state root.
 pub const ROOT_MS: u64 = 60_000;
 
-/// A request whose signatures were verified against the members' keys. Only [`State::check`] makes one, and a replay inside the state.
-#[derive(Clone, Debug)]
-pub struct Checked(Request);
-
-impl Checked {
-    /// The request.
-    #[must_use]
-    pub fn request(&self) -> &Request {
-        &self.0
-    }
-}
+/// How far a body's own time may be ahead of ledger time.
+pub const BODY_AHEAD_MS: u64 = 5 * 60_000;
+/// How far it may be behind: records wait for a leader, and ledger time that a wrong clock pushed forward stays there.
+pub const BODY_BEHIND_MS: u64 = 2 * 3_600_000;
 
 /// A leaf that `apply` has made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,8 @@ pub struct State {
     size: u64,
     time: Timestamp,
     genesis: Genesis,
-    members: BTreeMap<String, Member>,
+    constitution: Constitution,
+    motions: BTreeMap<String, Motion>,
     heads: Heads,
     rooted: Rooted,
     /// The time as leaves write it, for the next one of the same millisecond.
@@ -136,7 +137,7 @@ impl State {
         let Content::Genesis(genesis) = request.content().clone() else {
             return Err(Verdict::UnknownKind);
         };
-        let members: BTreeMap<String, Member> = genesis.members.iter().map(|member| (member.id.clone(), member.clone())).collect();
+        let members: BTreeSet<&str> = genesis.members.iter().map(|member| member.id.as_str()).collect();
         let nodes: BTreeSet<u64> = genesis.members.iter().map(|member| member.node).collect();
         let keys: BTreeSet<_> = genesis.members.iter().flat_map(|member| [member.record_key, member.node_key]).collect();
         let count = genesis.members.len();
@@ -146,11 +147,18 @@ impl State {
         if genesis.quorum == 0 || genesis.quorum > count as u64 {
             return Err(Verdict::Invalid("the quorum is not between one and the number of members".to_owned()));
         }
+        if count > MEMBERS_MAX {
+            return Err(Verdict::Invalid("too many members".to_owned()));
+        }
+        let constitution = Constitution::of_genesis(request.ledger(), &genesis);
+        let undecidable = |_| Verdict::Invalid("no node votes, or the members cannot fulfil the rules".to_owned());
+        constitution.able().map_err(undecidable)?;
         let mut state = Self {
             ledger: request.ledger().to_owned(),
             size: 0,
             time: genesis.founded,
-            members,
+            constitution,
+            motions: BTreeMap::new(),
             heads: Heads::default(),
             rooted: Rooted::new(genesis.founded),
             written: (Timestamp(0), String::new()),
@@ -169,35 +177,13 @@ impl State {
         Ok((state, applied))
     }
 
-    /// Verifies that the requests are for this ledger and signed by exactly their parties; one answer each, in order.
-    /// The signatures of all are verified as one batch.
-    #[must_use]
-    pub fn check(&self, requests: Vec<Request>) -> Vec<Result<Checked, Verdict>> {
-        let planned: Vec<_> = requests.iter().map(|request| self.plan(request)).collect();
-        let all: Vec<Check<'_>> = planned.iter().flatten().flatten().map(|(check, _)| *check).collect();
-        let mut answers = verify(&all).into_iter();
-        let mut verdicts = Vec::with_capacity(planned.len());
-        for plan in planned {
-            verdicts.push(plan.and_then(|checks| {
-                let wrong =
-                    checks.into_iter().zip(answers.by_ref()).filter(|(_, right)| !right).map(|((_, account), _)| account.to_owned());
-                wrong.last().map_or(Ok(()), |account| Err(Verdict::BadSignature(account)))
-            }));
-        }
-        verdicts.into_iter().zip(requests).map(|(verdict, request)| verdict.map(|()| Checked(request))).collect()
-    }
-
-    /// [`State::check`] for one request.
-    ///
-    /// # Errors
-    /// The verdict on it.
-    pub fn check_one(&self, request: Request) -> Result<Checked, Verdict> {
-        self.check(vec![request]).pop().unwrap_or(Err(Verdict::UnknownKind))
-    }
-
     /// Takes the next committed request, whose ids the caller knows to be new, and gives its leaves; before one that is due, a
     /// state root. `stamp` is the leader's clock; the first `skip` bodies of a batch have their leaves already.
+    ///
+    /// # Panics
+    /// Members or keys have changed since the request was judged: see [`State::settle`].
     pub fn apply(&mut self, checked: &Checked, stamp: Timestamp, skip: usize) -> Vec<Applied> {
+        assert_eq!(checked.keys(), self.keys_version(), "a request is applied under the keys it was judged by");
         let request = checked.request();
         let time = self.time.max(stamp);
         let values: Vec<String> = request.entry().signatures().iter().map(|signature| BASE64.encode(&signature.value)).collect();
@@ -208,7 +194,8 @@ impl State {
             if self.root_is_due(time) {
                 leaves.push(self.root(time));
             }
-            let outcome = self.decide(record, time).map_or_else(Outcome::Refused, |()| Outcome::Done);
+            let decided = checked.refusal().map_or_else(|| self.decide(record, time), Err);
+            let outcome = decided.map_or_else(Outcome::Refused, |()| Outcome::Done);
             let leaf = self.put(record, body, &signatures, request.place(position), (time, outcome));
             if outcome == Outcome::Done {
                 self.evolve(record, leaf.index);
@@ -267,15 +254,18 @@ impl State {
         (self.rooted.index() + 1 != self.size).then(|| self.root(self.time.max(stamp)))
     }
 
-    /// Takes a leaf that was applied before, without looking at its signatures: gives what the state makes of its body now.
+    /// Takes a leaf that was applied before: gives what the state makes of its body now. Signatures are only looked at where
+    /// the leaf says that a key was revoked; whoever doubts the others asks [`State::check`] first.
     ///
     /// # Errors
-    /// Its body cannot be read.
+    /// Its body cannot be read, or it does not show the former key that it says it is signed with.
     pub fn replay(&mut self, leaf: Leaf) -> Result<Applied, Verdict> {
         if leaf.kind == Kind::StateRoot {
             return Ok(self.root(leaf.time));
         }
-        let checked = Checked(Request::read(leaf.entry)?);
+        let request = Request::read(leaf.entry)?;
+        let revoked = leaf.outcome == Outcome::Refused(Refusal::KeyRevoked);
+        let checked = if revoked { self.check_one(request)? } else { self.believe(request) };
         self.apply(&checked, leaf.time, 0).pop().ok_or(Verdict::UnknownKind)
     }
 
@@ -293,38 +283,6 @@ impl State {
         let body = streams::body(&uuid(&name), &self.ledger, &self.rooted, &state);
         let record = Record::read(&body).expect("a state root is a body of the schema");
         self.put(&record, &body, &[], None, (time, Outcome::Done))
-    }
-
-    fn plan<'a>(&self, request: &'a Request) -> Result<Vec<(Check<'a>, &'a str)>, Verdict> {
-        if request.ledger() != self.ledger {
-            return Err(Verdict::WrongLedger);
-        }
-        let mut signers = request.records().first().map(Record::signers).unwrap_or_default();
-        let mut checks = Vec::new();
-        if matches!(request.content(), Content::StateRoot(_)) {
-            return Err(Verdict::UnknownKind);
-        }
-        for signature in request.entry().signatures() {
-            let account = signature.account.as_str();
-            if !signers.remove(account) {
-                return Err(Verdict::StraySignature(account.to_owned()));
-            }
-            let key = self.members.get(account).ok_or_else(|| Verdict::UnknownAccount(account.to_owned()))?.record_key;
-            checks.push((Check { key, octets: request.signed(), signature: &signature.value }, account));
-        }
-        if let Some(missing) = signers.first() {
-            let known = self.members.contains_key(*missing);
-            let verdict = if known { Verdict::MissingSignature } else { Verdict::UnknownAccount };
-            return Err(verdict((*missing).to_owned()));
-        }
-        for record in request.records() {
-            let Content::Trade(trade) = record.content() else { continue };
-            let Some(evidence) = &trade.evidence else { continue };
-            let account = evidence.signature.account.as_str();
-            let key = self.members.get(account).ok_or_else(|| Verdict::UnknownAccount(account.to_owned()))?.record_key;
-            checks.push((Check { key, octets: &evidence.octets, signature: &evidence.signature.value }, account));
-        }
-        Ok(checks)
     }
 
     /// The streams that a record belongs to, sorted.
@@ -351,6 +309,13 @@ impl State {
                 join(StreamKind::Sender, &listing.producer);
             }
             Content::Inquiry(inquiry) => join(StreamKind::Receiver, &inquiry.sector),
+            Content::Proposal(proposal) => join(StreamKind::Sender, &proposal.proposer),
+            Content::Ballot(ballot) => join(StreamKind::Sender, &ballot.voter),
+            Content::Key(rekey) => join(StreamKind::Sender, &rekey.member),
+            Content::Refusal(refused) => {
+                join(StreamKind::Receiver, &refused.account);
+                join(StreamKind::Sender, &refused.sector);
+            }
             Content::Log(log) => {
                 if let Some(peer) = &log.peer {
                     join(StreamKind::Receiver, peer);
@@ -396,22 +361,81 @@ impl State {
         &self.genesis
     }
 
-    /// All members, by id.
+    /// All members of now, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.members.values()
+        self.constitution.members.values()
     }
 
-    /// A member by its id.
+    /// A member of now by its id.
     #[must_use]
     pub fn member(&self, id: &str) -> Option<&Member> {
-        self.members.get(id)
+        self.constitution.members.get(id)
+    }
+
+    /// How many members' nodes must sign a checkpoint now.
+    #[must_use]
+    pub fn quorum(&self) -> u64 {
+        self.constitution.quorum
+    }
+
+    /// What proposals need now.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule> {
+        self.constitution.rules()
+    }
+
+    /// Whether the emergency brake is pulled.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.constitution.stopped
+    }
+
+    /// The origin of checkpoints: the ledger's id with the epoch of now, which a restore counts up.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        [split(&self.ledger).0, &self.constitution.epoch.to_string()].join("/")
+    }
+
+    /// The highest node number that ever was: a new node's is above it.
+    #[must_use]
+    pub fn node_max(&self) -> u64 {
+        self.constitution.node_max
+    }
+
+    /// The leaf that last changed members, their keys, or what they agreed on.
+    #[must_use]
+    pub fn keys_version(&self) -> u64 {
+        self.constitution.version
+    }
+
+    /// Everything a member has held, in the ledger's order, whether it is still a member or not.
+    #[must_use]
+    pub fn held(&self, member: &str) -> &[Held] {
+        self.constitution.held.get(member).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a member held for the leaf at `index`: an old leaf verifies with its keys of then.
+    #[must_use]
+    pub fn key_at(&self, member: &str, index: u64) -> Option<&Held> {
+        self.held(member).iter().rev().find(|held| held.from <= index).filter(|held| held.until.is_none_or(|until| index < until))
+    }
+
+    /// All proposals, by id.
+    pub fn motions(&self) -> impl Iterator<Item = (&str, &Motion)> {
+        self.motions.iter().map(|(id, motion)| (id.as_str(), motion))
+    }
+
+    /// One proposal.
+    #[must_use]
+    pub fn motion(&self, id: &str) -> Option<&Motion> {
+        self.motions.get(id)
     }
 
     /// Why `user` may do `permission` with `object` for `purpose` at `time`, if it may: the grant that ends last.
     /// Steps 9 to 12 of Zeng and Liu 2021, figure 4.
     #[must_use]
     pub fn permits(&self, user: &Principal, object: &str, permission: Permission, purpose: &str, time: Timestamp) -> Option<Permit> {
-        let ids = self.grants_by_object.get(object)?;
+        let ids = self.grants_by_object.get(object).filter(|_| !self.constitution.stopped)?;
         let granted = ids.iter().filter_map(|id| self.grants.get(id).map(|granted| (id, granted)));
         let allowed = granted.filter(|(_, granted)| self.allows(granted, user, object, permission, Some(purpose), time));
         let (id, granted) = allowed.max_by_key(|(_, granted)| (granted.grant.period.end, granted.index))?;

@@ -27,7 +27,8 @@ struct Table {
 impl Table {
     fn new() -> Self {
         let (state, applied) = State::found(Request::read(genesis(3)).unwrap()).unwrap();
-        let mut table = Self { state, hashes: vec![applied.hash], ids: BTreeMap::new(), bodies: Vec::new() };
+        let ids = BTreeMap::from([(applied.client, 0)]);
+        let mut table = Self { state, hashes: vec![applied.hash], ids, bodies: vec![applied.body] };
         for entry in founding() {
             table.check(&entry, 0, "done");
         }

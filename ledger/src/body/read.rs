@@ -2,7 +2,7 @@
 
 use super::{
     Assignment, Content, Evidence, Genesis, Grant, Inquiry, Listing, Log, Member, Period, Permission, Principal, Revocation, Role,
-    StateRoot, Suffrage, Terms, Trade, User,
+    StateRoot, Suffrage, Terms, Trade, User, governance,
 };
 use crate::keys::PublicKey;
 use crate::record::{Kind, LEDGER_NS, PartySignature};
@@ -29,6 +29,7 @@ pub(super) fn content(kind: Kind, body: &Element) -> Option<Content> {
             sector: text(body, "Sector")?,
             user: principal(body.first(DIRECTORY, "User")?)?,
             resources: texts(body, "Resource"),
+            asked: Timestamp::parse(&text(body, "Asked")?)?,
         }),
         Kind::Trade => Content::Trade(Box::new(trade(body)?)),
         Kind::Log => Content::Log(Log { sector: text(body, "Sector")?, peer: text(body, "Peer") }),
@@ -37,19 +38,23 @@ pub(super) fn content(kind: Kind, body: &Element) -> Option<Content> {
             root: hash(body, "Root")?,
             state: hash(body, "State")?,
         }),
+        Kind::Proposal => Content::Proposal(governance::proposal(body)?),
+        Kind::Ballot => Content::Ballot(governance::ballot(body)?),
+        Kind::Key => Content::Key(Box::new(governance::rekey(body)?)),
+        Kind::Refusal => Content::Refusal(governance::refused(body)?),
     })
 }
 
 /// The text of the one child of this name in the parent's namespace.
-fn text(parent: &Element, local: &str) -> Option<String> {
+pub(super) fn text(parent: &Element, local: &str) -> Option<String> {
     parent.first(parent.name().namespace(), local).map(Element::string)
 }
 
-fn texts(parent: &Element, local: &str) -> Vec<String> {
+pub(super) fn texts(parent: &Element, local: &str) -> Vec<String> {
     parent.all(parent.name().namespace(), local).map(Element::string).collect()
 }
 
-fn hash(parent: &Element, local: &str) -> Option<Hash> {
+pub(super) fn hash(parent: &Element, local: &str) -> Option<Hash> {
     Hash::from_hex(&text(parent, local)?)
 }
 
@@ -66,10 +71,19 @@ fn period(parent: &Element) -> Option<Period> {
 fn genesis(body: &Element) -> Option<Genesis> {
     let members = body.all(LEDGER_NS, "Member").map(member).collect::<Option<Vec<_>>>()?;
     let founded = Timestamp::parse(&text(body, "Founded")?)?;
-    Some(Genesis { founded, quorum: crate::record::number(&text(body, "Quorum")?)?, members })
+    let rules = governance::rules(body)?;
+    Some(Genesis { founded, quorum: crate::record::number(&text(body, "Quorum")?)?, rules, members })
 }
 
-fn member(element: &Element) -> Option<Member> {
+pub(super) fn suffrage(code: &str) -> Option<Suffrage> {
+    match code {
+        "voter" => Some(Suffrage::Voter),
+        "learner" => Some(Suffrage::Learner),
+        _ => None,
+    }
+}
+
+pub(super) fn member(element: &Element) -> Option<Member> {
     Some(Member {
         id: element.attribute("", "id")?.to_owned(),
         node: crate::record::number(element.attribute("", "node")?)?,
@@ -78,11 +92,7 @@ fn member(element: &Element) -> Option<Member> {
             "sector" => false,
             _ => return None,
         },
-        suffrage: match element.attribute("", "suffrage")? {
-            "voter" => Suffrage::Voter,
-            "learner" => Suffrage::Learner,
-            _ => return None,
-        },
+        suffrage: suffrage(element.attribute("", "suffrage")?)?,
         record_key: PublicKey::from_hex(&text(element, "RecordKey")?)?,
         node_key: PublicKey::from_hex(&text(element, "NodeKey")?)?,
         tls_certificate: hash(element, "TlsCertificate")?,

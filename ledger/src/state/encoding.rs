@@ -1,5 +1,7 @@
 //! The state as octets: one encoding for one state, so that its digest can stand in a leaf and a snapshot can be checked against it.
 
+mod agreed;
+
 use super::{Account, Assigned, Granted, Listed, State};
 use crate::body::{Grant, Listing, Period, Permission, Principal};
 use crate::record::StreamKind;
@@ -8,7 +10,7 @@ use crate::tree::Hash;
 use std::collections::BTreeMap;
 use xsd::time::Timestamp;
 
-const MAGIC: &[u8] = b"waybill state 1\n";
+const MAGIC: &[u8] = b"waybill state 2\n";
 
 impl State {
     /// The encoding that `ledger/FORMAT.md` describes. The genesis is not in it: it is leaf 0.
@@ -50,6 +52,8 @@ impl State {
             out.text(resource);
             out.list(leaves, |out, index| out.number(*index));
         });
+        out.constitution(&self.constitution);
+        out.list(&self.motions, |out, (id, motion)| out.motion(id, motion));
         out.0
     }
 
@@ -93,6 +97,8 @@ impl State {
         }
         state.directory = from.map(|from| from.listed().map(|listed| (listed.listing.resource.clone(), listed)))?;
         state.history = from.map(|from| Some((from.text()?, from.list(Reader::number)?)))?;
+        state.constitution = from.constitution()?;
+        state.motions = from.map(Reader::motion)?;
         (from.0.is_empty() && state.encode() == octets).then_some(state)
     }
 }

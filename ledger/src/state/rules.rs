@@ -1,12 +1,13 @@
 //! The rules of the state machine: `decide` says whether a record takes effect, `evolve` is the effect.
 
-use super::{Account, Assigned, Granted, Listed, State, owner};
+use super::{Account, Assigned, BODY_AHEAD_MS, BODY_BEHIND_MS, Granted, Listed, State, owner};
 use crate::body::{Assignment, Content, Evidence, Grant, Permission, Principal, Record, Revocation, Role, Trade, User};
-use crate::record::Refusal;
+use crate::record::{Kind, Refusal};
 use xsd::time::Timestamp;
 
 impl State {
     pub(super) fn decide(&self, record: &Record, time: Timestamp) -> Result<(), Refusal> {
+        require(!self.constitution.stopped || runs_when_stopped(record.kind()), Refusal::Stopped)?;
         match record.content() {
             Content::Genesis(_) => require(self.size == 0, Refusal::Founded),
             Content::User(user) => self.decide_user(user),
@@ -24,10 +25,17 @@ impl State {
                 require(listing.supersedes.is_none() || listing.supersedes.as_ref() == stands, Refusal::NotSuperseded)
             }
             Content::Inquiry(inquiry) => {
+                is_of_now(inquiry.asked, time)?;
                 require(inquiry.user.authority == inquiry.sector && self.users.contains_key(&inquiry.user), Refusal::UnknownUser)
             }
             Content::Trade(trade) => self.decide_trade(record, trade, time),
             Content::Log(_) | Content::StateRoot(_) => Ok(()),
+            Content::Proposal(proposal) => self.decide_proposal(proposal),
+            Content::Ballot(ballot) => self.decide_ballot(ballot),
+            Content::Key(rekey) => self.decide_key(rekey),
+            Content::Refusal(refused) => {
+                require(self.member(&refused.account).is_some() && refused.account != refused.sector, Refusal::UnknownMember)
+            }
         }
     }
 
@@ -71,11 +79,12 @@ impl State {
     fn decide_trade(&self, record: &Record, trade: &Trade, time: Timestamp) -> Result<(), Refusal> {
         let terms = &trade.terms;
         require(owner(&terms.resource) == terms.sender, Refusal::NotOwner)?;
-        require(self.members.contains_key(&terms.sender) && self.members.contains_key(&terms.receiver), Refusal::Incomplete)?;
+        require(self.member(&terms.sender).is_some() && self.member(&terms.receiver).is_some(), Refusal::Incomplete)?;
         require(terms.user.authority == terms.receiver, Refusal::Incomplete)?;
         if let Some(evidence) = &trade.evidence {
             agrees(record, trade, evidence)?;
         }
+        is_of_now(terms.requested, time)?;
         match trade.status.as_str() {
             "delivered" => {
                 let grant = trade.grant.as_ref().filter(|_| trade.packed).ok_or(Refusal::Incomplete)?;
@@ -146,16 +155,16 @@ impl State {
                 let listed = Listed { id: record.id().to_owned(), listing: listing.clone(), index };
                 self.directory.insert(listing.resource.clone(), listed);
             }
-            Content::Inquiry(_) | Content::Trade(_) | Content::Log(_) | Content::StateRoot(_) => {}
+            Content::Proposal(proposal) => self.evolve_proposal(record.id(), proposal, index),
+            Content::Ballot(ballot) => self.evolve_ballot(ballot, index),
+            Content::Key(rekey) => self.evolve_key(rekey, index),
+            Content::Inquiry(_) | Content::Trade(_) | Content::Log(_) | Content::StateRoot(_) | Content::Refusal(_) => {}
         }
     }
 
     fn seat_administrators(&mut self) {
-        for member in self.members.values() {
-            let user = Principal { authority: member.id.clone(), name: "administrator".to_owned() };
-            let account = Account { class: "administrator".to_owned(), certificates: vec![member.administrator], index: 0 };
-            self.certificates.insert(member.administrator, user.clone());
-            self.users.insert(user, account);
+        for member in self.constitution.members.values().cloned().collect::<Vec<_>>() {
+            self.seat_administrator(&member, 0);
         }
     }
 
@@ -186,8 +195,21 @@ impl State {
     }
 }
 
-fn require(holds: bool, refusal: Refusal) -> Result<(), Refusal> {
+pub(super) fn require(holds: bool, refusal: Refusal) -> Result<(), Refusal> {
     if holds { Ok(()) } else { Err(refusal) }
+}
+
+/// What an emergency stop leaves: deciding, what makes the ledger safer, and putting on record.
+fn runs_when_stopped(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Genesis | Kind::Proposal | Kind::Ballot | Kind::Key | Kind::Revocation | Kind::Log | Kind::Refusal | Kind::StateRoot
+    )
+}
+
+/// A body's own time may not be far from ledger time.
+fn is_of_now(said: Timestamp, time: Timestamp) -> Result<(), Refusal> {
+    require(said <= time.plus_ms(BODY_AHEAD_MS) && time <= said.plus_ms(BODY_BEHIND_MS), Refusal::BackDated)
 }
 
 fn agrees(record: &Record, trade: &Trade, evidence: &Evidence) -> Result<(), Refusal> {
