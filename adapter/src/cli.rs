@@ -72,9 +72,17 @@ pub enum Verb {
     /// Example: waybill salt erase --config energy/waybill.toml --subject owner-id=310107195104077850
     #[command(subcommand)]
     Salt(Salt),
+    /// Measures: the ledger beside etcd, and the disks alone.
+    ///
+    /// Example: waybill bench ledger --peer etcd --etcd /usr/bin/etcd --quick
+    #[command(subcommand)]
+    Bench(crate::bench::Bench),
     /// One of the demo's legacy systems.
     #[command(hide = true)]
     LegacySystem(LegacySystem),
+    /// A ledger node without services, as `bench` measures it.
+    #[command(hide = true)]
+    LedgerNode(crate::bench::LedgerNode),
 }
 
 /// Arguments of `demo`.
@@ -508,7 +516,9 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Audit(verb) => verbs::audit(verb).await,
         Verb::Ledger(verb) => ledger::run(verb).await,
         Verb::Salt(verb) => salt::run(verb).await,
+        Verb::Bench(verb) => crate::bench::run(verb).await,
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
+        Verb::LedgerNode(arguments) => Ok(crate::bench::member::run(&arguments).await?),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod addressing;
 pub mod archive;
 pub mod backup;
+pub mod bench;
 pub mod city;
 pub mod cli;
 pub mod client;

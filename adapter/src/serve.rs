@@ -34,7 +34,7 @@ fn wrong(what: &str, error: &impl std::fmt::Display) -> Misconfigured {
 }
 
 /// Ticks of 25 ms without a leader before an election, up to twice as many: longer than a loaded machine stalls.
-const ELECTION_TICKS: usize = 14;
+pub(crate) const ELECTION_TICKS: usize = 14;
 
 /// What the files of a configuration hold, checked and ready to run.
 pub struct Checked {

@@ -1,0 +1,65 @@
+//! What `waybill bench` can be told.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Verbs of `bench`.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Three processes of this program and three of etcd on the loopback, in turn. Ends 1 when a figure misses its floor.
+    Ledger(BenchLedger),
+    /// The physical limit: an append that a majority of three has with fdatasync.
+    Sol3(Sol3),
+}
+
+/// Arguments of `bench ledger`.
+#[derive(Debug, Args)]
+pub struct BenchLedger {
+    /// The system to compare with.
+    #[arg(long, value_enum, default_value_t = Peer::Etcd)]
+    pub peer: Peer,
+    /// Its program.
+    #[arg(long, env = "WAYBILL_ETCD", default_value = "etcd")]
+    pub etcd: PathBuf,
+    /// Where the data goes, on the disk that is to be measured; must not exist, and is removed at the end.
+    #[arg(long, default_value = "bench-data")]
+    pub dir: PathBuf,
+    /// Print one JSON object a line and figure.
+    #[arg(long)]
+    pub json: bool,
+    /// Fewer and shorter bursts.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only these figures: P1, P2 …, sweep.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Records on the ledger when sizes and the restart are measured.
+    #[arg(long, default_value_t = 100_000)]
+    pub scale: u64,
+}
+
+/// Systems to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// etcd.
+    Etcd,
+}
+
+/// Arguments of `bench sol3`.
+#[derive(Debug, Args)]
+pub struct Sol3 {
+    /// Where the files go, on the disk that is to be measured.
+    #[arg(long, default_value = "bench-data")]
+    pub dir: PathBuf,
+    /// Print one JSON object a line and figure.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of the hidden `ledger-node`.
+#[derive(Debug, Args)]
+pub struct LedgerNode {
+    /// What `bench` has put there: genesis, keys, certificates.
+    #[arg(long)]
+    pub dir: PathBuf,
+}
