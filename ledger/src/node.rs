@@ -5,6 +5,7 @@ mod membership;
 mod ports;
 mod prepared;
 mod reads;
+mod start;
 
 pub(crate) use membership::is_sound;
 pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Status, Transaction};
@@ -14,7 +15,10 @@ use crate::checkpoint::{Checkpoint, Note, Policy};
 use crate::frame::{Frame, change_of_members};
 use crate::medium::{Medium, StoreError};
 use crate::proof::Receipt;
-use crate::record::{Entry, Leaf, Stamped, Verdict};
+use crate::record::{Entry, Kind, Leaf, Stamped, Verdict};
+use crate::seal::{Seal, Sealed};
+use crate::segment::SEAL_EVERY;
+use crate::snapshot::Snapshot;
 use crate::state::{Applied, Checked, Judged, ROOT_MS, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree};
@@ -25,6 +29,7 @@ use prepared::Prepared;
 use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
 use raft::{RawNode, StateRole};
 use reads::Reads;
+use start::{Recent, Start};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xsd::time::Timestamp;
 
@@ -39,8 +44,8 @@ struct Pending {
 
 /// A committed entry of the log, read.
 enum Committed {
-    Mark { stamp: Timestamp },
-    Record { stamp: Timestamp, judged: Option<Box<Judged>> },
+    Mark { raft_index: u64, stamp: Timestamp },
+    Record { raft_index: u64, stamp: Timestamp, judged: Option<Box<Judged>> },
     Members(Option<ConfChangeV2>),
 }
 
@@ -53,8 +58,12 @@ const INVALID_MAX: usize = 4096;
 pub struct Node<M: Medium> {
     raft: RawNode<Disk<M>>,
     state: State,
-    /// Where each client id was used.
-    clients: BTreeMap<String, Seen>,
+    /// Where the latest client ids were used.
+    recent: Recent,
+    /// The log entry of which so many records have their leaves already: the snapshot was taken in the middle of it.
+    resume: (u64, usize),
+    /// Seals that the driver has not fetched yet.
+    jobs: VecDeque<Seal<M>>,
     tree: Tree,
     witness: Witness,
     me: Member,
@@ -103,24 +112,24 @@ impl<M: Medium> Node<M> {
         let mut store = store;
         let bad = |verdict: Verdict| StoreError::Diverged(format!("the genesis is not acceptable: {verdict}"));
         let genesis = Request::read(config.genesis).map_err(bad)?;
-        let (state, founding) = State::found(genesis).map_err(bad)?;
-        let mut tree = Tree::default();
-        assert_eq!(store.size(), 0, "the leaves of an opened store follow from its log");
-        tree.push(founding.hash);
-        let clients = BTreeMap::from([(founding.client.clone(), Seen::of(&founding))]);
-        store.push_leaf(&founding.client, founding.hash, founding.octets);
+        let (founded, founding) = State::found(genesis).map_err(bad)?;
+        let start = Start::of(&mut store, founded, founding)?;
+        let Start { state, tree, members, applied, resume } = start;
         let me = state.member(&config.member).filter(|me| me.node_key == config.node_key.public()).cloned();
         let me = me.ok_or_else(|| StoreError::Diverged(format!("the genesis has no node {} with this key", config.member)))?;
         let policy = Policy::of_genesis(state.ledger(), state.genesis());
         let witness = Witness::new(policy, me.id.clone(), config.node_key);
-        let settings = settings(me.node, config.election_ticks, config.heartbeat_ticks);
-        let disk = Disk::new(store, Wanted::of(state.members()).founding());
+        let settings = raft::Config { applied, ..settings(me.node, config.election_ticks, config.heartbeat_ticks) };
+        let members = members.unwrap_or_else(|| Wanted::of(state.members()).founding());
+        let disk = Disk::new(store, members);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
         let mut node = Self {
             raft,
             state,
-            clients,
+            recent: Recent::default(),
+            resume,
+            jobs: VecDeque::new(),
             tree,
             witness,
             me,
@@ -217,10 +226,34 @@ impl<M: Medium> Node<M> {
         self.waiting.contains_key(client)
     }
 
-    /// Where a client id was used.
+    /// Where a client id was used; none also when what tells is damaged.
     #[must_use]
     pub fn client(&self, id: &str) -> Option<Seen> {
-        self.clients.get(id).copied()
+        self.recent.get(id).or_else(|| self.look_up(id).ok().flatten())
+    }
+
+    fn look_up(&self, id: &str) -> Result<Option<Seen>, StoreError> {
+        let Some(index) = self.store().client(id)? else { return Ok(None) };
+        let leaf = Leaf::read(&self.store().leaf(index)?).map_err(|error| StoreError::Diverged(format!("leaf {index}: {error}")))?;
+        Ok((leaf.client == id).then(|| Seen::of_leaf(&leaf)))
+    }
+
+    /// A seal that is due, for the driver to run on any thread; its result comes back to [`Node::sealed`].
+    pub fn job(&mut self) -> Option<Seal<M>> {
+        self.jobs.pop_front()
+    }
+
+    /// Takes what a job has made durable: the leaves leave the memory, and the log forgets what is far behind.
+    ///
+    /// # Errors
+    /// The job or the store failed: the driver stops the process.
+    pub fn sealed(&mut self, sealed: Result<Sealed, StoreError>) -> Result<(), StoreError> {
+        let store = &mut self.raft.mut_store().store;
+        store.adopt(sealed?)?;
+        store.lean(&mut self.tree);
+        let next = store.next_seal();
+        self.jobs.extend(next);
+        Ok(())
     }
 
     /// What is known here of a client id.
@@ -379,31 +412,35 @@ impl<M: Medium> Node<M> {
             let Ok(stamped) = Stamped::decode(&entry.data) else { continue };
             if checked.is_none() {
                 let Some(entry) = stamped.entry else {
-                    committed.push(Committed::Mark { stamp: stamped.time });
+                    committed.push(Committed::Mark { raft_index: entry.index, stamp: stamped.time });
                     continue;
                 };
                 let Ok(request) = Request::read(entry) else { continue };
                 unread.push(request);
             }
-            committed.push(Committed::Record { stamp: stamped.time, judged: checked.map(|checked| Box::new(checked.into())) });
+            committed.push(Committed::Record {
+                raft_index: entry.index,
+                stamp: stamped.time,
+                judged: checked.map(|checked| Box::new(checked.into())),
+            });
         }
         let mut read = self.state.judge(unread).into_iter();
         for entry in committed {
             match entry {
                 Committed::Members(change) => self.follow(change.as_ref()),
-                Committed::Mark { stamp } => {
+                Committed::Mark { raft_index, stamp } => {
                     if let Some(applied) = self.state.mark(stamp) {
-                        self.keep(applied);
+                        self.keep(applied, (raft_index, 0), now);
                     }
                 }
-                Committed::Record { stamp, judged } => {
+                Committed::Record { raft_index, stamp, judged } => {
                     let Some(judged) = judged.map(|judged| *judged).or_else(|| read.next()) else { continue };
                     let client = judged.request().id().to_owned();
                     self.look_at_clock(stamp, &client, now, outputs);
                     // An entry before this one may have changed members or keys: it counts what they are here.
                     match self.state.settle(judged) {
                         Ok(checked) => {
-                            self.take(&checked, stamp);
+                            self.take(raft_index, &checked, stamp, now)?;
                             self.answer(checked.request(), outputs);
                         }
                         Err(_) => self.reject(&client, outputs),
@@ -472,22 +509,48 @@ impl<M: Medium> Node<M> {
     }
 
     /// Applies a request, unless one of its client ids has a leaf: then all of it is in the ledger, or none may be.
-    fn take(&mut self, checked: &Checked, stamp: Timestamp) {
-        if checked.request().records().iter().any(|record| self.clients.contains_key(record.id())) {
-            return;
+    fn take(&mut self, raft_index: u64, checked: &Checked, stamp: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let (resumed, records) = self.resume;
+        let mut done = if resumed == raft_index { records } else { 0 };
+        for record in checked.request().records().iter().skip(done) {
+            if self.recent.get(record.id()).is_some() || self.look_up(record.id())?.is_some() {
+                return Ok(());
+            }
         }
-        for applied in self.state.apply(checked, stamp, 0) {
-            self.keep(applied);
+        for applied in self.state.apply(checked, stamp, done) {
+            let record = applied.kind != Kind::StateRoot;
+            self.keep(applied, (raft_index, done), now);
+            done += usize::from(record);
         }
         assert_eq!(self.tree.size(), self.state.size(), "state and tree go together");
+        Ok(())
     }
 
-    fn keep(&mut self, applied: Applied) {
+    /// Keeps a leaf. `at` is the log entry that it comes from, and how many of that entry's records have their leaves.
+    fn keep(&mut self, applied: Applied, at: (u64, usize), now: Timestamp) {
         assert_eq!(applied.index, self.tree.size(), "leaves have no gaps");
         let seen = Seen::of(&applied);
-        self.raft.mut_store().store.push_leaf(&applied.client, applied.hash, applied.octets);
+        let store = &mut self.raft.mut_store().store;
+        store.push_leaf(&applied.client, applied.hash, applied.octets);
         self.tree.push(applied.hash);
-        self.clients.insert(applied.client, seen);
+        self.recent.put(applied.client, seen);
+        if let Some(state) = applied.state.filter(|_| store.due()) {
+            self.seal(state.to_vec(), at, now);
+        }
+    }
+
+    /// Ends a segment here, where a state root speaks for the state: the snapshot is taken, its files are the driver's work.
+    fn seal(&mut self, state: Vec<u8>, (raft_index, skip): (u64, usize), now: Timestamp) {
+        let members = protobuf::Message::write_to_bytes(&self.raft.store().members).unwrap_or_default();
+        let (size, raft_index) = (self.tree.size(), raft_index - 1);
+        let root = self.tree.root(size).unwrap_or_default();
+        let store = &mut self.raft.mut_store().store;
+        let raft_term = store.term(raft_index).unwrap_or_default();
+        let skip = u32::try_from(skip).unwrap_or(u32::MAX);
+        let job = store.seal(Snapshot { raft_index, raft_term, members, skip, size, root, state });
+        self.jobs.extend(job);
+        // A checkpoint of just these leaves belongs to the segment.
+        self.witness.sign(&self.tree, size, false, now, &mut self.effects);
     }
 
     /// A committed entry was not good any more at its place. Whoever waits with that same entry waits for nothing.
@@ -780,6 +843,10 @@ impl<M: Medium> Node<M> {
                 }
                 Effect::Published(note) => {
                     self.covered_at = self.ticks;
+                    let size = self.witness.covered();
+                    if size.is_multiple_of(SEAL_EVERY) {
+                        self.raft.mut_store().store.put_note(size, &note)?;
+                    }
                     self.note = Some((note.clone(), self.ticks));
                     outputs.put(Output::Checkpoint { size: self.witness.covered(), note });
                 }

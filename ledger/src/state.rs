@@ -18,6 +18,7 @@ use constitution::{Constitution, split};
 use data_encoding::BASE64;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use xsd::time::Timestamp;
 
 /// Leaves from one state root to the next, at most.
@@ -49,6 +50,8 @@ pub struct Applied {
     pub octets: Vec<u8>,
     /// Its hash.
     pub hash: Hash,
+    /// Of a state root: [`State::encode`] before it, which a snapshot keeps.
+    pub state: Option<Arc<[u8]>>,
 }
 
 /// An account.
@@ -246,7 +249,7 @@ impl State {
         let (index, client) = (self.size, record.id().to_owned());
         self.size += 1;
         self.time = time;
-        Applied { index, time, kind: record.kind(), outcome, client, body: record.hash(), octets, hash }
+        Applied { index, time, kind: record.kind(), outcome, client, body: record.hash(), octets, hash, state: None }
     }
 
     /// Takes a mark: gives a state root, unless the last leaf is one.
@@ -277,12 +280,13 @@ impl State {
 
     /// The state root at this place: how many streams there are, the root over them, and the digest of the state.
     fn root(&mut self, time: Timestamp) -> Applied {
-        let state = self.digest();
+        let encoded = self.encode();
+        let state = Hash::of(&encoded);
         self.rooted = Rooted::of(&self.heads, self.size, time);
         let name = Hash::of(["urn:waybill:state-root:1", &self.ledger, &self.size.to_string()].join("\n").as_bytes());
         let body = streams::body(&uuid(&name), &self.ledger, &self.rooted, &state);
         let record = Record::read(&body).expect("a state root is a body of the schema");
-        self.put(&record, &body, &[], None, (time, Outcome::Done))
+        Applied { state: Some(encoded.into()), ..self.put(&record, &body, &[], None, (time, Outcome::Done)) }
     }
 
     /// The streams that a record belongs to, sorted.

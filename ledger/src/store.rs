@@ -16,6 +16,10 @@ use crate::wal::Wal;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// Seals whose log entries are kept for nodes that are behind: a node that misses more, a million records and above, cannot
+/// follow by the log alone.
+const LOG_SEALS: usize = 64;
+
 /// Says which leaves were pruned: there before any of them goes.
 const FLOOR: &str = "floor";
 /// Begins the name of a checkpoint that was kept.
@@ -38,6 +42,8 @@ pub struct Store<M: Medium> {
     waiting: VecDeque<Arc<Snapshot>>,
     running: bool,
     scrubbed: u64,
+    /// Where the last snapshots stand in the log, the oldest first.
+    covered: VecDeque<u64>,
     stopped: bool,
     repairs: Vec<Torn>,
 }
@@ -76,7 +82,21 @@ impl<M: Medium> Store<M> {
         let boundary = (archive.size(), 0);
         let (snapshot, repairs) = (snapshot.map(Arc::new), torn.into_iter().collect());
         let (tail, waiting) = (VecDeque::new(), VecDeque::new());
-        Ok(Self { medium, wal, archive, snapshot, tail, clients, boundary, waiting, running: false, scrubbed: 0, stopped: false, repairs })
+        Ok(Self {
+            medium,
+            wal,
+            archive,
+            snapshot,
+            tail,
+            clients,
+            boundary,
+            waiting,
+            running: false,
+            scrubbed: 0,
+            covered: VecDeque::new(),
+            stopped: false,
+            repairs,
+        })
     }
 
     /// Opens the store again, after a snapshot was installed.
@@ -277,7 +297,7 @@ impl<M: Medium> Store<M> {
         Some(Seal { archive: self.archive(), first, leaves, snapshot })
     }
 
-    /// Takes in what a job has made durable: the tail shrinks, and the log forgets what two snapshots cover.
+    /// Takes in what a job has made durable: the tail shrinks, and the log forgets what is far behind.
     ///
     /// # Errors
     /// The medium failed: the node stops.
@@ -289,7 +309,12 @@ impl<M: Medium> Store<M> {
             store.archive.add(Some(sealed.segment), &sealed.roots);
             let before = store.snapshot.replace(sealed.snapshot);
             if let Some(before) = before {
-                store.wal.forget(before.raft_index)?;
+                store.covered.push_back(before.raft_index);
+                if store.covered.len() > LOG_SEALS
+                    && let Some(raft_index) = store.covered.pop_front()
+                {
+                    store.wal.forget(raft_index)?;
+                }
                 store.medium.remove(&name(before.size))?;
                 store.medium.sync_names()?;
             }

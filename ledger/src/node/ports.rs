@@ -2,9 +2,9 @@
 
 use crate::body::Member;
 use crate::keys::SecretKey;
-use crate::record::{Entry, Outcome, Verdict};
+use crate::record::{Entry, Leaf, Outcome, Verdict};
 use crate::state::Applied;
-use crate::tree::Hash;
+use crate::tree::{Hash, leaf_hash};
 use crate::witness::Fork;
 use xsd::time::Timestamp;
 
@@ -121,6 +121,10 @@ pub struct Seen {
 impl Seen {
     pub(super) fn of(applied: &Applied) -> Self {
         Self { index: applied.index, body: applied.body, outcome: applied.outcome, time: applied.time }
+    }
+
+    pub(super) fn of_leaf(leaf: &Leaf) -> Self {
+        Self { index: leaf.index, body: leaf_hash(leaf.entry.body()), outcome: leaf.outcome, time: leaf.time }
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Plan {
     pub(super) power: bool,
     pub(super) think_ms: (u64, u64),
     pub(super) batches: bool,
+    /// So many batches that segments are sealed.
+    pub(super) seals: bool,
     pub(super) grant_ms: u64,
 }
 
@@ -34,6 +36,7 @@ impl Plan {
         let (read, write, sync) = (some(150, 2), some(200, 5), some(200, 5));
         let disk = Faults { read, write, sync, capacity: 0 };
         let slow = dice.chance(200);
+        let seals = dice.chance(40);
         let far = if dice.chance(300) { 200 } else { 10 };
         Self {
             seed,
@@ -47,8 +50,9 @@ impl Plan {
             fault_ms: if dice.chance(50) { 0 } else { dice.between(300, 10_000) },
             clock_jumps: dice.chance(400),
             power: dice.chance(600),
-            think_ms: (100, dice.between(1_000, 10_000)),
-            batches: dice.chance(500),
+            think_ms: (100, if seals { 600 } else { dice.between(1_000, 10_000) }),
+            seals,
+            batches: seals || dice.chance(500),
             grant_ms: dice.between(20_000, 400_000),
         }
     }

@@ -7,6 +7,7 @@ use crate::body::Request;
 use crate::medium::StoreError;
 use crate::node::{Answer, Config, Input, Node, Outbox, Output};
 use crate::record::Entry;
+use crate::seal::Seal;
 use crate::store::Store;
 use crate::tree::Hash;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,8 @@ pub(super) enum Event {
     Fault,
     Start(u64, u64),
     Mend(Mend),
+    /// A machine's thread gets to a seal.
+    Seal(u64, u64, Box<Seal<Disk>>),
 }
 
 #[derive(Debug)]
@@ -219,6 +222,15 @@ impl World {
         }
         self.heal();
         self.until(end + HEAL_MS)?;
+        // The last leaf, a state root of the idle ledger, may be on its way.
+        for more in 1..=10 {
+            let running = self.machines.values().filter_map(|machine| machine.node.as_ref());
+            let quiet = running.map(Node::status).all(|status| status.size == self.truth.size() && status.covered == status.size);
+            if quiet {
+                break;
+            }
+            self.until(end + HEAL_MS + more * 1_000)?;
+        }
         let nodes: Vec<(u64, &Node<Disk>)> =
             self.machines.iter().filter_map(|(name, machine)| machine.node.as_ref().map(|node| (*name, node))).collect();
         if nodes.len() < self.machines.len() {
@@ -277,6 +289,7 @@ impl World {
                 Ok(())
             }
             Event::Mend(mend) => self.mend(&mend),
+            Event::Seal(name, life, job) => self.seal(name, life, *job),
         }
     }
 
@@ -352,11 +365,16 @@ impl World {
         let life = machine.life;
         if done.is_ok() {
             machine.checked = self.truth.compare(name, node, machine.checked)?;
+            let job = node.job();
             let (low, high) = self.plan.disk_ms;
             let took = self.dice.between(low, high);
             if took > 0 {
                 machine.busy = true;
                 self.later(took, Event::Free(name, life));
+            }
+            if let Some(job) = job {
+                let wait = self.dice.between(0, 3_000);
+                self.later(wait, Event::Seal(name, life, Box::new(job)));
             }
         }
         for output in said.0 {
@@ -366,6 +384,18 @@ impl World {
             self.died(name, &error)?;
         }
         Ok(())
+    }
+
+    /// A seal runs on the machine's disk, if the process that wanted it still lives.
+    fn seal(&mut self, name: u64, life: u64, job: Seal<Disk>) -> Result<(), Violation> {
+        let Some(machine) = self.machines.get_mut(&name).filter(|machine| machine.life == life) else { return Ok(()) };
+        let Some(node) = machine.node.as_mut() else { return Ok(()) };
+        let done = node.sealed(job.run());
+        let next = node.job();
+        if let Some(job) = next {
+            self.later(1, Event::Seal(name, life, Box::new(job)));
+        }
+        done.or_else(|error| self.died(name, &error))
     }
 
     /// The process ended: by a fault of its disk, or because it disagrees with itself, which it may not.
@@ -475,7 +505,8 @@ impl World {
                     self.truth.forbidden.extend(client.records.iter().map(|(_, body)| *body));
                 }
                 other => {
-                    let size = if other == 13 && self.dice.chance(100) { 200 } else { self.dice.between(2, 12) };
+                    let large = other == 13 && self.dice.chance(100) || self.plan.seals;
+                    let size = if large { 256 } else { self.dice.between(2, 12) };
                     let one = |n| city::log(&format!("{name} of {n}"), true, &name);
                     client.set(city::batch(&(0..size).map(one).collect::<Vec<_>>(), &["transport", "civil"]), before, true);
                 }

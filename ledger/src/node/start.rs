@@ -1,0 +1,72 @@
+//! Where a node begins: at the founding, or at the newest snapshot of its store.
+
+use super::Seen;
+use crate::medium::{Medium, StoreError};
+use crate::record::Leaf;
+use crate::state::{Applied, State};
+use crate::store::Store;
+use crate::tree::Tree;
+use protobuf::Message as _;
+use raft::eraftpb::ConfState;
+use std::collections::{BTreeMap, VecDeque};
+
+/// What the log goes on from.
+pub(super) struct Start {
+    pub(super) state: State,
+    pub(super) tree: Tree,
+    /// Raft's members; none for those of the founding.
+    pub(super) members: Option<ConfState>,
+    /// The last log entry that is applied whole.
+    pub(super) applied: u64,
+    /// The entry after it, and how many of its records have their leaves.
+    pub(super) resume: (u64, usize),
+}
+
+impl Start {
+    pub(super) fn of<M: Medium>(store: &mut Store<M>, founded: State, founding: Applied) -> Result<Self, StoreError> {
+        let mut tree = store.tree();
+        let Some(snapshot) = store.snapshot().cloned() else {
+            assert_eq!(store.size(), 0, "the leaves of an opened store follow from its log");
+            tree.push(founding.hash);
+            store.push_leaf(&founding.client, founding.hash, founding.octets);
+            return Ok(Self { state: founded, tree, members: None, applied: 0, resume: (0, 0) });
+        };
+        let bad = |what: &str| StoreError::Diverged(format!("the snapshot of {} leaves: {what}", snapshot.size));
+        let mut state = State::decode(&founded, &snapshot.state).ok_or_else(|| bad("its state cannot be read"))?;
+        let octets = store.leaf(snapshot.size - 1)?;
+        let leaf = Leaf::read(&octets).map_err(|error| bad(&error.to_string()))?;
+        let applied = state.replay(leaf).map_err(|verdict| bad(&verdict.to_string()))?;
+        if *applied.octets != *octets || tree.root(snapshot.size) != Some(snapshot.root) || state.size() != snapshot.size {
+            return Err(bad("its state, its state root and its leaves do not agree"));
+        }
+        let members = ConfState::parse_from_bytes(&snapshot.members).map_err(|_malformed| bad("its members cannot be read"))?;
+        let resume = (snapshot.raft_index + 1, usize::try_from(snapshot.skip).unwrap_or(usize::MAX));
+        Ok(Self { state, tree, members: Some(members), applied: snapshot.raft_index, resume })
+    }
+}
+
+/// Client ids of the latest leaves, in memory: most questions are about them.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    by_id: BTreeMap<String, Seen>,
+    order: VecDeque<String>,
+}
+
+/// Ids that are kept.
+const RECENT_MAX: usize = 16_384;
+
+impl Recent {
+    pub(super) fn get(&self, id: &str) -> Option<Seen> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(super) fn put(&mut self, id: String, seen: Seen) {
+        if self.order.len() >= RECENT_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
+        self.order.push_back(id.clone());
+        self.by_id.insert(id, seen);
+    }
+}
