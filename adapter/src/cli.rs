@@ -6,6 +6,7 @@ pub mod print;
 pub mod profile;
 pub mod salt;
 pub mod session;
+mod sim;
 pub mod verbs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -77,6 +78,10 @@ pub enum Verb {
     /// Example: waybill bench ledger --peer etcd --etcd /usr/bin/etcd --quick
     #[command(subcommand)]
     Bench(crate::bench::Bench),
+    /// The simulator: a city on a seeded network, clock and disk, with faults.
+    ///
+    /// Example: waybill sim --seed 1 --hours 1
+    Sim(sim::Sim),
     /// One of the demo's legacy systems.
     #[command(hide = true)]
     LegacySystem(LegacySystem),
@@ -517,6 +522,7 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Ledger(verb) => ledger::run(verb).await,
         Verb::Salt(verb) => salt::run(verb).await,
         Verb::Bench(verb) => crate::bench::run(verb).await,
+        Verb::Sim(verb) => sim::run(&verb),
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
         Verb::LedgerNode(arguments) => Ok(crate::bench::member::run(&arguments).await?),
     }
