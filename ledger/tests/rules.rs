@@ -4,15 +4,16 @@
 mod city;
 
 use city::{
-    NOW, assignment, body, delivered, entry, founding, genesis, grant, inquiry, order, revocation, role, signed, trade, user, uuid,
-    with_evidence,
+    NOW, assignment, body, delivered, entry, founding, genesis, grant, inquiry, order, refusal, revocation, role, signed, trade, user,
+    uuid, with_evidence,
 };
 use ledger::body::{Permission, Principal, Request};
-use ledger::record::{Entry, Kind, Leaf, Outcome, Verdict};
-use ledger::state::State;
+use ledger::record::{ENTRY_BYTES_MAX, Entry, Kind, LEAF_BYTES_MAX, Leaf, Outcome, PartySignature, StreamKind, Verdict};
+use ledger::state::{BODY_AHEAD_MS, BODY_BEHIND_MS, State};
 use ledger::tree::Hash;
 use std::collections::BTreeMap;
 use xsd::time::Timestamp;
+use xsd::tree::Element;
 
 const HOUR: u64 = 3_600_000;
 
@@ -245,4 +246,131 @@ fn entries_have_one_wire_form() {
     for outcome in [Outcome::Done].into_iter().chain(ledger::record::Refusal::ALL.map(Outcome::Refused)) {
         assert_eq!(Outcome::from_code(outcome.code()), Some(outcome));
     }
+}
+
+/// [`NOW`] is what the city's bodies say: the table moves ledger time.
+#[test]
+fn a_body_says_a_time_near_ledger_time() {
+    let mut t = Table::new();
+    let vehicle = "transport/vehicle";
+    let failed = |name: &str| trade(name, "transport", vehicle, "failed", None);
+    // What the body says is `ms` after NOW.
+    let at = |record: &Element, ms: u64| {
+        let text = String::from_utf8(city::octets(record)).unwrap();
+        let body = text.replace(&NOW.to_string(), &NOW.plus_ms(ms).to_string()).into_bytes();
+        let signature = PartySignature::sign("civil", &city::record_key("civil"), &body);
+        Entry::new(body, vec![signature]).unwrap()
+    };
+    t.check(&at(&failed("a1"), BODY_AHEAD_MS), 0, "done");
+    t.check(&at(&failed("a2"), BODY_AHEAD_MS + 1), 0, "back-dated");
+    t.check(&at(&inquiry("a3", "civil", "wang"), BODY_AHEAD_MS), 0, "done");
+    t.check(&at(&inquiry("a4", "civil", "wang"), BODY_AHEAD_MS + 1), 0, "back-dated");
+    t.check(&at(&failed("b1"), 0), BODY_BEHIND_MS, "done");
+    t.check(&at(&inquiry("b2", "civil", "wang"), 0), BODY_BEHIND_MS, "done");
+    t.check(&at(&failed("b3"), 0), BODY_BEHIND_MS + 1, "back-dated");
+    t.check(&at(&inquiry("b4", "civil", "wang"), 0), BODY_BEHIND_MS + 1, "back-dated");
+    t.check(&at(&failed("b5"), 1), 0, "done");
+}
+
+#[test]
+fn a_grant_ends_with_the_millisecond_before_its_end_wherever_it_is_asked() {
+    let mut t = Table::new();
+    let vehicle = "transport/vehicle";
+    let end = 60_000;
+    t.check(&signed(&grant("brief", "transport", "clerk", vehicle, (1000, end), &[]), &["transport"]), 0, "done");
+    let deliver = |name: &str| signed(&trade(name, "transport", vehicle, "delivered", Some("brief")), &["transport", "civil"]);
+    let wang = Principal { authority: "civil".to_owned(), name: "wang".to_owned() };
+    t.check(&signed(&revocation("others", "transport", "grant"), &["transport"]), 0, "done");
+    for (ms, permitted) in [(999, false), (1000, true), (end - 1, true), (end, false), (end + 1, false)] {
+        let permit = t.state.permits(&wang, vehicle, Permission::Read, "benefit", NOW.plus_ms(ms));
+        assert_eq!(permit.is_some(), permitted, "{ms}");
+        t.check(&deliver(&format!("at {ms}")), ms, if permitted { "done" } else { "not-permitted" });
+    }
+}
+
+#[test]
+fn a_sector_puts_on_record_what_a_member_presented() {
+    let mut t = Table::new();
+    t.check(&signed(&refusal("r1", "health", "civil"), &["health"]), 0, "done");
+    t.check(&signed(&refusal("r2", "health", "nobody"), &["health"]), 0, "unknown-member");
+    t.check(&signed(&refusal("r3", "health", "health"), &["health"]), 0, "unknown-member");
+    t.check(&signed(&refusal("r4", "health", "civil"), &["civil"]), 0, "stray-signature");
+    for (kind, id) in [(StreamKind::Sender, "health"), (StreamKind::Receiver, "civil")] {
+        assert!(t.state.stream(kind, id).is_some(), "it is in the history of both");
+    }
+}
+
+#[test]
+fn every_bad_input_has_its_verdict() {
+    let mut t = Table::new();
+    let add = |name: &str, user: &str| city::octets(&city::user(name, "civil", "add", user, name));
+    let listed = |name: &str, title: &str| {
+        let text = String::from_utf8(city::octets(&entry(name, "health", "health/visit", "active"))).unwrap();
+        text.replace(">health/visit</d:Title>", &format!(">{title}</d:Title>")).into_bytes()
+    };
+    let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+    let latin: Vec<u8> = listed("latin", "@").into_iter().flat_map(|byte| if byte == b'@' { vec![0xe9] } else { vec![byte] }).collect();
+    let gb18030: Vec<u8> =
+        listed("gb", "@").into_iter().flat_map(|byte| if byte == b'@' { vec![0xb9, 0xab] } else { vec![byte] }).collect();
+    let version = |from: &str, to: &str| String::from_utf8(add("version", "li")).unwrap().replace(from, to).into_bytes();
+    let table: Vec<(&str, &str, Vec<u8>, &str)> = vec![
+        ("civil", "ASCII name", add("ascii", "zhao"), "done"),
+        ("civil", "composed name", add("nfc", composed), "invalid"),
+        ("civil", "decomposed name", add("nfd", decomposed), "invalid"),
+        ("civil", "Chinese name", add("cjk", "王"), "invalid"),
+        ("civil", "full-width name", add("wide", "\u{ff57}ang"), "invalid"),
+        ("health", "Chinese title, one rare character", listed("title", "门诊\u{20bb7}"), "done"),
+        ("health", "composed title", listed("title nfc", composed), "done"),
+        ("health", "decomposed title: other octets, another text", listed("title nfd", decomposed), "done"),
+        ("health", "the same id with the other form", listed("title nfc", decomposed), "conflict"),
+        ("health", "title in Latin-1", latin, "malformed"),
+        ("health", "title in GB 18030", gb18030, "malformed"),
+        ("health", "a zero in the title", listed("zero", "\0"), "malformed"),
+        ("civil", "next version of the namespace", version("authority:1", "authority:2"), "unknown-kind"),
+        ("civil", "no version", version("authority:1", "authority"), "unknown-kind"),
+        ("civil", "a byte order mark", [b"\xef\xbb\xbf".to_vec(), add("mark", "li")].concat(), "not-canonical"),
+        ("civil", "an XML declaration", [b"<?xml version=\"1.0\"?>".to_vec(), add("decl", "li")].concat(), "not-canonical"),
+        ("civil", "a line feed at the end", [add("end", "li"), b"\n".to_vec()].concat(), "not-canonical"),
+        ("civil", "two documents", [add("two", "li"), add("two", "li")].concat(), "malformed"),
+        ("civil", "nothing", Vec::new(), "malformed"),
+    ];
+    for (signer, what, body, expected) in table {
+        let signature = PartySignature::sign(signer, &city::record_key(signer), &body);
+        let submitted = Entry::new(body, vec![signature]).unwrap();
+        assert_eq!(Entry::decode(&submitted.encode()).as_ref(), Ok(&submitted), "{what}");
+        t.check(&submitted, 0, expected);
+    }
+    for verdict in [Entry::batch(Vec::new(), Vec::new()).map(drop), Entry::decode(&[2, 0, 0, 0]).map(drop), Entry::decode(&[]).map(drop)] {
+        assert_eq!(verdict.unwrap_err().code(), "malformed", "an empty batch, and nothing at all");
+    }
+    assert_eq!(Request::read(Entry::batch(vec![Vec::new()], Vec::new()).unwrap()).unwrap_err().code(), "malformed");
+    for unknown in [0, 3, 4, 255] {
+        assert_eq!(Entry::decode(&[unknown, 0, b'<']).unwrap_err().code(), "malformed", "an entry of version {unknown}");
+    }
+}
+
+/// The largest entry that is taken becomes a leaf that a bundle can hold; one octet more is refused, and so is what would fill
+/// or pass the 16 bits of a bundle's length.
+#[test]
+fn sizes_have_one_limit() {
+    let mut t = Table::new();
+    let long = |total: usize| {
+        let element = entry("long", "transport", "transport/vehicle", "active");
+        let text = String::from_utf8(city::octets(&element)).unwrap();
+        let wire = 2 + 65 + "transport".len();
+        let room = total.checked_sub(wire + text.len()).unwrap();
+        let body = text.replace(">transport/vehicle</d:Title>", &format!(">transport/vehicle{}</d:Title>", "x".repeat(room))).into_bytes();
+        let signature = PartySignature::sign("transport", &city::record_key("transport"), &body);
+        Entry::new(body, vec![signature])
+    };
+    for total in [ENTRY_BYTES_MAX + 1, LEAF_BYTES_MAX, LEAF_BYTES_MAX + 1] {
+        assert_eq!(long(total), Err(Verdict::TooLarge), "{total}");
+    }
+    let largest = long(ENTRY_BYTES_MAX).unwrap();
+    assert_eq!(largest.encode().len(), ENTRY_BYTES_MAX);
+    let mut longer = largest.encode();
+    longer.push(b'>');
+    assert_eq!(Entry::decode(&longer), Err(Verdict::TooLarge));
+    let leaf = t.apply(&largest, NOW).map(|leaf| leaf.octets().len());
+    assert!(leaf.is_ok_and(|octets| octets <= LEAF_BYTES_MAX));
 }

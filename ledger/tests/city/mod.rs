@@ -133,6 +133,12 @@ pub fn log(name: &str, sector: &str, peer: Option<&str>) -> Element {
     log.leaf("Source", "gateway").leaf("Digest", Hash::of(name.as_bytes()).to_string())
 }
 
+/// That `account` presented something to `sector`, which refused it.
+pub fn refusal(name: &str, sector: &str, account: &str) -> Element {
+    let refusal = body("l", "ledger", "Refusal", name).leaf("Sector", sector).leaf("Account", account);
+    refusal.leaf("Verdict", "not-canonical").leaf("Digest", SHA)
+}
+
 /// Bodies signed together.
 pub fn batch(elements: &[Element], signers: &[&str]) -> Entry {
     let bodies: Vec<Vec<u8>> = elements.iter().map(octets).collect();
