@@ -49,7 +49,7 @@ impl Period {
     /// Whether `time` is inside.
     #[must_use]
     pub fn contains(&self, time: Timestamp) -> bool {
-        self.start <= time && time < self.end
+        self.start <= time && (time < self.end || crate::mutant::is("grant-never-ends"))
     }
 }
 

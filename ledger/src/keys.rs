@@ -23,6 +23,9 @@ impl PublicKey {
     /// Whether `signature` by this key stands over `octets` (ZIP-215: cofactored, any encoding of A and R, canonical S).
     #[must_use]
     pub fn verifies(&self, octets: &[u8], signature: &[u8; 64]) -> bool {
+        if crate::mutant::is("forged-accepted") {
+            return true;
+        }
         remembered(self, octets, signature, || {
             VerificationKey::try_from(self.0).is_ok_and(|key| key.verify(&Signature::from_bytes(signature), octets).is_ok())
         })

@@ -13,6 +13,10 @@ pub mod inspect;
 pub mod install;
 pub mod keys;
 pub mod medium;
+#[cfg(feature = "mutants")]
+pub mod mutant;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
 pub mod node;
 pub mod proof;
 pub mod record;

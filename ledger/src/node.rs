@@ -14,6 +14,7 @@ use crate::body::{Member, Request};
 use crate::checkpoint::{Checkpoint, Note, Policy};
 use crate::frame::{Frame, change_of_members};
 use crate::medium::{Medium, StoreError};
+use crate::mutant;
 use crate::proof::Receipt;
 use crate::record::{Entry, Kind, Leaf, Stamped, Verdict};
 use crate::seal::{Seal, Sealed};
@@ -233,6 +234,9 @@ impl<M: Medium> Node<M> {
     }
 
     fn look_up(&self, id: &str) -> Result<Option<Seen>, StoreError> {
+        if mutant::is("ids-forgotten") {
+            return Ok(None);
+        }
         let Some(index) = self.store().client(id)? else { return Ok(None) };
         let leaf = Leaf::read(&self.store().leaf(index)?).map_err(|error| StoreError::Diverged(format!("leaf {index}: {error}")))?;
         Ok((leaf.client == id).then(|| Seen::of_leaf(&leaf)))
@@ -395,7 +399,9 @@ impl<M: Medium> Node<M> {
     /// As it stands: the commit index goes along, so that a saved checkpoint is one of what is known to be committed.
     fn hard_state(&self) -> Option<HardState> {
         let state = self.raft.raft.hard_state();
-        Some(HardState { term: state.term, vote: state.vote, commit: state.commit })
+        let vote = if mutant::is("vote-not-saved") { 0 } else { state.vote };
+        let term = if mutant::is("term-not-saved") { 0 } else { state.term };
+        Some(HardState { term, vote, commit: state.commit })
     }
 
     /// Applies committed entries in order. Those that this node admitted itself were read and checked then; the signatures
@@ -513,7 +519,8 @@ impl<M: Medium> Node<M> {
         let (resumed, records) = self.resume;
         let mut done = if resumed == raft_index { records } else { 0 };
         for record in checked.request().records().iter().skip(done) {
-            if self.recent.get(record.id()).is_some() || self.look_up(record.id())?.is_some() {
+            let used = self.recent.get(record.id()).is_some() || self.look_up(record.id())?.is_some();
+            if used && !mutant::is("applied-twice") {
                 return Ok(());
             }
         }
@@ -591,7 +598,9 @@ impl<M: Medium> Node<M> {
         let mut missing = false;
         for record in request.records() {
             match self.client(record.id()) {
-                Some(seen) if seen.body != record.hash() => return Some(Answer::Invalid(Verdict::Conflict { index: seen.index })),
+                Some(seen) if seen.body != record.hash() && !mutant::is("conflict-blind") => {
+                    return Some(Answer::Invalid(Verdict::Conflict { index: seen.index }));
+                }
                 Some(seen) => first = first.or(Some(seen)),
                 None => missing = true,
             }
@@ -644,6 +653,11 @@ impl<M: Medium> Node<M> {
             (Some(answer), Some(ticket)) => outputs.put(Output::Answer { ticket, answer }),
             (Some(_), None) => {}
             (None, ticket) => {
+                if let Some(ticket) = ticket.filter(|_| mutant::is("answered-early")) {
+                    let (index, time) = (self.state.size(), self.state.time());
+                    outputs
+                        .put(Output::Answer { ticket, answer: Answer::Committed { index, time, outcome: crate::record::Outcome::Done } });
+                }
                 self.prepared.keep(&entry.encode(), checked);
                 self.propose(&client, &entry, now, outputs);
                 if let Some(ticket) = ticket {

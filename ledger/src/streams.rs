@@ -22,7 +22,8 @@ impl Heads {
     pub(crate) fn push(&mut self, kind: StreamKind, id: String, leaf: Hash) {
         let streams = self.by_kind.entry(kind).or_default();
         if let Some(head) = streams.get_mut(&id) {
-            *head = (head.0 + 1, leaf);
+            let stuck = crate::mutant::is("stream-stuck") && head.0 % 7 == 6;
+            *head = (if stuck { head.0 } else { head.0 + 1 }, leaf);
         } else {
             streams.insert(id, (1, leaf));
         }

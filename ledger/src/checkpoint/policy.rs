@@ -89,7 +89,7 @@ impl Policy {
     #[must_use]
     pub fn met(&self, witnesses: &BTreeSet<&str>) -> bool {
         let (found, wanted) = self.count(witnesses);
-        found >= wanted
+        found >= wanted || crate::mutant::is("checkpoint-alone") && found > 0
     }
 
     /// Reads a note and gives its checkpoint if the log has signed it and enough witnesses have cosigned it.

@@ -39,6 +39,10 @@ impl Reads {
         self.questions += 1;
         let name = [node, now.0, self.questions].iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
         self.asked.insert(name.clone(), Asked { tickets: std::mem::take(&mut self.new), at: ticks });
+        if crate::mutant::is("stale-read") {
+            self.granted(&name, 0);
+            return None;
+        }
         Some(name)
     }
 
@@ -59,7 +63,8 @@ impl Reads {
 
     /// The reads that can be answered when everything up to `applied` is applied.
     pub(super) fn ready(&mut self, applied: u64) -> Vec<(u64, u64)> {
-        let (ready, waiting) = std::mem::take(&mut self.granted).into_iter().partition(|(index, _)| *index <= applied);
+        let (ready, waiting) =
+            std::mem::take(&mut self.granted).into_iter().partition(|(index, _)| *index <= applied || crate::mutant::is("stale-read"));
         self.granted = waiting;
         let ready: Vec<(u64, Vec<u64>)> = ready;
         ready.into_iter().flat_map(|(_, tickets)| tickets).map(|ticket| (ticket, applied)).collect()
