@@ -1,7 +1,9 @@
 //! Evidence bundles: one directory that proves its records on any machine, offline, without trust in who made it.
 
+mod complete;
 mod manifest;
 
+pub use complete::Complete;
 pub use manifest::Covered;
 
 use crate::body::Request;
@@ -10,7 +12,7 @@ use crate::keys::SecretKey;
 use crate::medium::Medium;
 use crate::node::Node;
 use crate::proof::Receipt;
-use crate::record::{ENTRY_BYTES_MAX, Leaf, StreamKind};
+use crate::record::{ENTRY_BYTES_MAX, Kind, Leaf, StreamKind};
 use crate::segment::StoreError;
 use crate::state::State;
 use crate::tree::{Hash, root_of_inclusion};
@@ -73,7 +75,11 @@ pub fn bundle<M: Medium>(
     let (_, note) = node.published().ok_or(ExportError::NotCovered(0))?;
     let mut files = Files::from([(CHECKPOINT.to_owned(), note.as_bytes().to_vec()), (INSTRUCTIONS.to_owned(), VERIFY.as_bytes().to_vec())]);
     let mut leaves = Vec::new();
-    for index in indexes.iter().copied().chain([0]).collect::<BTreeSet<u64>>() {
+    // A state root that the checkpoint covers says how far the streams that were asked for are.
+    let rooted = Some(state.rooted()).filter(|rooted| node.published().is_some_and(|(checkpoint, _)| rooted.index() < checkpoint.size));
+    let proven: Vec<_> = rooted.map(|rooted| complete::prove(rooted, &promised(query))).unwrap_or_default();
+    let root = proven.first().map(|proven| proven.root);
+    for index in indexes.iter().copied().chain([0]).chain(root).collect::<BTreeSet<u64>>() {
         let receipt = node.receipt(index).ok_or(ExportError::NotCovered(index))?;
         let octets = node.leaf(index).map_err(ExportError::Store)?;
         let leaf = Leaf::read(&octets).map_err(|error| ExportError::Store(StoreError::Diverged(error.to_string())))?;
@@ -84,7 +90,7 @@ pub fn bundle<M: Medium>(
     files.extend(keys(state));
     let hashes = files.iter().map(|(name, octets)| (name.clone(), Hash::of(octets))).collect();
     let (ledger, exporter) = (state.ledger().to_owned(), exporter.to_owned());
-    let manifest = Manifest { ledger, exporter, query: query.to_vec(), streams: covered(&leaves), files: hashes }.octets();
+    let manifest = Manifest { ledger, exporter, query: query.to_vec(), streams: covered(&leaves), proven, files: hashes }.octets();
     files.insert(SIGNATURE.to_owned(), signature_text(&manifest, &key.sign(&manifest)).into_bytes());
     files.insert(MANIFEST.to_owned(), manifest);
     Ok(files)
@@ -158,6 +164,8 @@ pub struct Report {
     pub query: Vec<(String, String)>,
     /// The streams that have no gap here.
     pub streams: Vec<Covered>,
+    /// The streams of which nothing was left out, by a state root under the checkpoint.
+    pub complete: Vec<Complete>,
 }
 
 impl Report {
@@ -172,6 +180,11 @@ impl Report {
         if !known {
             self.problems.push(Problem { file: file.to_owned(), entry: entry_of(file), what: what.to_string() });
         }
+    }
+
+    /// One more problem with a file that may have others.
+    fn add(&mut self, file: &str, what: impl fmt::Display) {
+        self.problems.push(Problem { file: file.to_owned(), entry: entry_of(file), what: what.to_string() });
     }
 
     fn blamed(&self, file: &str) -> bool {
@@ -253,6 +266,7 @@ pub fn verify_files(files: &Files, trust: &Trust) -> Report {
                 report.blame(MANIFEST, format_args!("every record of {id} was asked for, and its stream '{}' has a gap", kind.code()));
             }
         }
+        complete::verify(&manifest, &leaves, &mut report);
         (report.exporter, report.query, report.streams) = (manifest.exporter, manifest.query, found);
     }
     report.problems.sort();
@@ -262,7 +276,7 @@ pub fn verify_files(files: &Files, trust: &Trust) -> Report {
 /// The streams that a query for everything of one sector must bring from their first record on.
 fn promised(query: &[(String, String)]) -> Vec<(StreamKind, String)> {
     match query {
-        [(name, sector)] if name == "sector" => vec![(StreamKind::Sender, sector.clone()), (StreamKind::Receiver, sector.clone())],
+        [(name, sector)] if name == "sector" => vec![(StreamKind::Receiver, sector.clone()), (StreamKind::Sender, sector.clone())],
         _ => Vec::new(),
     }
 }
@@ -358,9 +372,16 @@ fn entries(files: &Files, state: &State, note: &str, report: &mut Report) -> Vec
         }
         time = Some(leaf.time);
         included(files, &proof, &leaf, octets, note, report);
+        // Every node derives a state root for itself: nobody signs it, and its inclusion is its proof.
+        if leaf.kind == Kind::StateRoot {
+            if !request.entry().signatures().is_empty() || request.ledger() != state.ledger() {
+                report.blame(name, "not a state root of this ledger");
+            }
+        } else {
+            requests.push(request);
+            names.push(name);
+        }
         leaves.push((leaf, Hash::of(&[]), octets));
-        requests.push(request);
-        names.push(name);
     }
     report.signatures = requests.iter().map(|request| request.entry().signatures().len() as u64).sum();
     for (checked, name) in state.check(requests).into_iter().zip(names) {

@@ -8,6 +8,7 @@ use ledger::audit::{Files, Problem, Trust, bundle, verify, verify_files, write};
 use ledger::checkpoint::Policy;
 use ledger::index::{Filter, Index};
 use ledger::medium::{Directory, Medium};
+use ledger::node::Input;
 use ledger::store::Store;
 use ledger::tree::Hash;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,42 @@ fn a_bundle_holds_under_the_right_trust_only() {
     assert_eq!(wrong(verify_files(&files, &Trust::Policy(other)).problems), ["checkpoint"]);
     let strangers = policy.with_quorum(5);
     assert_eq!(wrong(verify_files(&files, &Trust::Policy(strangers)).problems), ["checkpoint"]);
+}
+
+#[test]
+fn leaving_out_any_record_of_a_sector_is_found_and_so_is_one_that_never_was() {
+    let mut city = Network::new(3, |_| city::scratch(3));
+    run(&mut city, 9);
+    city.step(1, Input::Mark);
+    city.tick(60);
+    let node = &city.nodes[&4];
+    let root = node.state().rooted().index();
+    assert_eq!(root, node.state().size() - 1);
+    let trust = Trust::Fingerprint(Hash::of(genesis(3).body()));
+    for sector in ["transport", "civil", "health"] {
+        let asked = [("sector".to_owned(), sector.to_owned())];
+        let pull = |indexes: &[u64]| verify_files(&bundle(node, indexes, &asked, "bureau", &record_key("bureau")).unwrap(), &trust);
+        let of = |index: &u64| {
+            let leaf = ledger::record::Leaf::read(&node.leaf(*index).unwrap()).unwrap();
+            leaf.heads.into_iter().filter(|head| head.id == sector && head.kind.code().ends_with("er")).collect::<Vec<_>>()
+        };
+        let all: Vec<u64> = (0..root).filter(|index| !of(index).is_empty()).collect();
+        assert_eq!(all.is_empty(), sector == "health");
+        let whole = pull(&all);
+        assert_eq!(whole.problems, []);
+        let counts: u64 = whole.complete.iter().map(|complete| complete.count).sum();
+        assert_eq!((whole.complete.len(), counts), (2, all.iter().map(|index| of(index).len() as u64).sum()));
+        assert!(whole.complete.iter().all(|complete| complete.root == root));
+        for left_out in &all {
+            let rest: Vec<u64> = all.iter().copied().filter(|index| index != left_out).collect();
+            let problems = pull(&rest).problems;
+            for head in of(left_out) {
+                let named = format!("the stream '{}' of {sector} lacks its record {}", head.kind.code(), head.sequence);
+                assert!(problems.iter().any(|problem| problem.what.contains(&named)), "{named}: {problems:?}");
+                break;
+            }
+        }
+    }
 }
 
 #[test]

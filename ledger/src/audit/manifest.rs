@@ -2,12 +2,13 @@
 
 use super::TEN;
 use crate::record::{Head, Leaf, StreamKind, limits, number};
+use crate::streams::{Neighbour, Proof, Reach};
 use crate::tree::Hash;
 use std::collections::BTreeMap;
 use xsd::read::Limits;
 use xsd::tree::{Element, QName};
 
-const NS: &str = "urn:waybill:bundle:1";
+const NS: &str = "urn:waybill:bundle:2";
 
 /// A stream of which a bundle holds every leaf from `first` to `last`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,49 @@ pub struct Covered {
     pub last: u64,
 }
 
+/// What a state root says of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Proven {
+    pub(super) kind: StreamKind,
+    pub(super) id: String,
+    /// The state root's leaf.
+    pub(super) root: u64,
+    pub(super) proof: Proof,
+}
+
+impl Proven {
+    fn write(&self, parent: &Element) -> Element {
+        let mut proven = parent.sibling("Proven").with("kind", self.kind.code()).with("id", self.id.as_str());
+        proven = proven.with("root", self.root.to_string()).with("streams", self.proof.streams.to_string());
+        for Neighbour { place, reach, path } in &self.proof.neighbours {
+            let mut at =
+                parent.sibling("At").with("place", place.to_string()).with("kind", reach.kind.code()).with("id", reach.id.as_str());
+            at = at.with("count", reach.count.to_string()).with("last", reach.last.to_string());
+            for hash in path {
+                at.push(parent.sibling("Node").text(hash.to_string()));
+            }
+            proven.push(at);
+        }
+        proven
+    }
+
+    fn read(element: &Element) -> Option<Self> {
+        let name =
+            |element: &Element| Some((StreamKind::from_code(element.attribute("", "kind")?)?, element.attribute("", "id")?.to_owned()));
+        let at = |element: &Element| {
+            let (kind, id) = name(element)?;
+            let count = number(element.attribute("", "count")?)?;
+            let reach = Reach { kind, id, count, last: Hash::from_hex(element.attribute("", "last")?)? };
+            let path = element.all(NS, "Node").map(|node| Hash::from_hex(&node.string())).collect::<Option<_>>()?;
+            Some(Neighbour { place: number(element.attribute("", "place")?)?, reach, path })
+        };
+        let (kind, id) = name(element)?;
+        let streams = number(element.attribute("", "streams")?)?;
+        let proof = Proof { streams, neighbours: element.all(NS, "At").map(at).collect::<Option<_>>()? };
+        Some(Self { kind, id, root: number(element.attribute("", "root")?)?, proof })
+    }
+}
+
 /// The signed list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
@@ -29,6 +73,7 @@ pub(super) struct Manifest {
     pub(super) exporter: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) streams: Vec<Covered>,
+    pub(super) proven: Vec<Proven>,
     pub(super) files: BTreeMap<String, Hash>,
 }
 
@@ -42,6 +87,9 @@ impl Manifest {
         for stream in &self.streams {
             let element = root.sibling("Stream").with("kind", stream.kind.code()).with("id", stream.id.as_str());
             root.push(element.with("first", stream.first.to_string()).with("last", stream.last.to_string()));
+        }
+        for proven in &self.proven {
+            root.push(proven.write(&root));
         }
         for (name, hash) in &self.files {
             root.push(root.sibling("File").with("name", name.as_str()).with("sha256", hash.to_string()));
@@ -65,6 +113,7 @@ impl Manifest {
             exporter: attribute(&root, "exporter")?,
             query: root.all(NS, "Asked").map(asked).collect::<Option<_>>()?,
             streams: root.all(NS, "Stream").map(stream).collect::<Option<_>>()?,
+            proven: root.all(NS, "Proven").map(Proven::read).collect::<Option<_>>()?,
             files: root.all(NS, "File").map(file).collect::<Option<_>>()?,
         };
         (manifest.octets() == octets).then_some(manifest)
