@@ -1,5 +1,5 @@
 //! Evidence bundles and indexes over real files: every octet counts, and what can be rebuilt is rebuilt.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test may fail")]
 
 mod city;
 
@@ -71,6 +71,15 @@ fn a_bundle_holds_under_the_right_trust_only() {
     assert_eq!(wrong(verify_files(&files, &Trust::Policy(strangers)).problems), ["checkpoint"]);
 }
 
+/// With another manifest, which the exporter signs.
+fn signed_again(mut files: Files, change: impl Fn(&str) -> String) -> Files {
+    let manifest = change(std::str::from_utf8(&files["manifest.xml"]).unwrap()).into_bytes();
+    let signature = data_encoding::BASE64.encode(&record_key("bureau").sign(&manifest));
+    files.insert("manifest.sig".to_owned(), format!("{}\n{signature}\n", Hash::of(&manifest)).into_bytes());
+    files.insert("manifest.xml".to_owned(), manifest);
+    files
+}
+
 #[test]
 fn leaving_out_any_record_of_a_sector_is_found_and_so_is_one_that_never_was() {
     let mut city = Network::new(3, |_| city::scratch(3));
@@ -95,10 +104,25 @@ fn leaving_out_any_record_of_a_sector_is_found_and_so_is_one_that_never_was() {
         let counts: u64 = whole.complete.iter().map(|complete| complete.count).sum();
         assert_eq!((whole.complete.len(), counts), (2, all.iter().map(|index| of(index).len() as u64).sum()));
         assert!(whole.complete.iter().all(|complete| complete.root == root));
+        let files = bundle(node, &all, &asked, "bureau", &record_key("bureau")).unwrap();
+        let forged = verify_files(&signed_again(files.clone(), |manifest| manifest.replacen(" count=\"", " count=\"9", 1)), &trust);
+        assert!(forged.problems.iter().any(|problem| problem.what.contains("not proven")), "{:?}", forged.problems);
+        let silent = verify_files(
+            &signed_again(files.clone(), |manifest| {
+                manifest.split("<b:Proven").next().unwrap().to_owned() + &manifest[manifest.find("<b:File").unwrap()..]
+            }),
+            &trust,
+        );
+        assert_eq!((silent.problems.len(), silent.complete.len()), (0, 0), "without its proofs it does not claim to be whole");
+        let dir = fresh(&format!("whole-{sector}"));
+        write(&dir, &files).unwrap();
+        let output = Command::new("sh").arg("VERIFY.txt").current_dir(&dir).output().unwrap();
+        assert!(output.status.success(), "a state root has no party: {}", String::from_utf8_lossy(&output.stderr));
+        std::fs::remove_dir_all(&dir).unwrap();
         for left_out in &all {
             let rest: Vec<u64> = all.iter().copied().filter(|index| index != left_out).collect();
             let problems = pull(&rest).problems;
-            if let Some(head) = of(left_out).into_iter().next() {
+            for head in of(left_out) {
                 let named = format!("the stream '{}' of {sector} lacks its record {}", head.kind.code(), head.sequence);
                 assert!(problems.iter().any(|problem| problem.what.contains(&named)), "{named}: {problems:?}");
             }
