@@ -262,6 +262,10 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
     let query: Vec<String> = report.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let stream = |covered: &ledger::audit::Covered| format!("{} {} {}-{}", covered.kind.code(), covered.id, covered.first, covered.last);
     let streams: Vec<String> = report.streams.iter().map(stream).collect();
+    let whole = |complete: &ledger::audit::Complete| {
+        format!("{} {}: all {} records before leaf {}", complete.kind.code(), complete.id, complete.count, complete.root)
+    };
+    let complete: Vec<String> = report.complete.iter().map(whole).collect();
     if json {
         let document = serde_json::json!({
             "verified": lines.is_empty(),
@@ -270,6 +274,7 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
             "exporter": report.exporter,
             "query": query,
             "streams": streams,
+            "complete": complete,
             "problems": lines,
         });
         print::out(&document.to_string());
@@ -283,6 +288,9 @@ fn verify(bundle: &Path, policy: Option<&Path>, genesis: Option<&str>, json: boo
             report.exporter,
             if query.is_empty() { String::from("everything") } else { query.join(", ") }
         ));
+        for stream in complete {
+            print::out(&format!("complete, by the state root: {stream}"));
+        }
         print::out("without a gap between (and nothing said of what came after):");
         for stream in streams {
             print::out(&format!("  {stream}"));

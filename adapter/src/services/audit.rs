@@ -8,6 +8,8 @@ use crate::unified::audit::{
     GetProofResponse, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
 };
 use ledger::index::Filter;
+use ledger::medium::Directory;
+use ledger::node::Node;
 use ledger::record::Kind;
 use xsd::time::Timestamp;
 
@@ -113,20 +115,27 @@ pub async fn pull(site: &Site, _: &Account, request: Pull, _: Timestamp) -> Resu
     };
     let mut indexes = Vec::new();
     let mut start = 0;
-    loop {
+    let listed = loop {
+        let size = site.read(|node| node.state().size()).await?;
         let page = site.history(filter.clone(), start, PULL_PAGE).await?;
         indexes.extend(page.indexes);
         match page.next {
             Some(next) if indexes.len() < PULL_MAX => start = next,
             Some(_) => return Err(Fault::new(Reason::TooLarge, format!("more than {PULL_MAX} records fit: narrow the time span"))),
-            None => break,
+            None => break size,
         }
-    }
+    };
     if let Some(last) = indexes.last() {
         site.receipt(*last).await.ok_or_else(|| Fault::new(Reason::NoQuorum, "the latest records are not published yet: try again"))?;
     }
     let (exporter, key) = (site.sector.clone(), site.record_key.clone());
-    let files = site.read(move |node| ledger::audit::bundle(node, &indexes, &query, &exporter, &key)).await?;
+    let made = move |node: &Node<Directory>| {
+        let state = node.state();
+        // A state root that came after the listing speaks of records that are not in it.
+        let late = (listed..state.size()).contains(&state.rooted().index());
+        (!late).then(|| ledger::audit::bundle(node, &indexes, &query, &exporter, &key))
+    };
+    let files = site.read(made).await?.ok_or_else(|| Fault::new(Reason::NoQuorum, "the ledger went on meanwhile: try again"))?;
     let files = files.map_err(|error| Fault::new(Reason::Internal, format!("no bundle: {error}")))?;
     let file = |(name, octets): (String, Vec<u8>)| BundleFile { name, content: data_encoding::BASE64.encode(&octets) };
     Ok(PullResponse { files: files.into_iter().map(file).collect() })
