@@ -1,5 +1,6 @@
 //! The command line: verbs, their arguments, and their exit statuses.
 
+pub mod govern;
 pub mod init;
 pub mod ledger;
 pub mod print;
@@ -63,6 +64,21 @@ pub enum Verb {
     /// Example: waybill audit pull --profile city/bureau/auditor.toml --sector civil --bundle evidence
     #[command(subcommand)]
     Audit(Audit),
+    /// What the members decide together: propose, vote, list, show, status.
+    ///
+    /// Example: waybill govern propose --profile city/civil/admin.toml quorum 3
+    #[command(subcommand)]
+    Govern(govern::Govern),
+    /// The keys that sign the sectors' records: rotate, prepare, revoke, list.
+    ///
+    /// Example: waybill key rotate --profile city/civil/admin.toml
+    #[command(subcommand)]
+    Key(govern::Key),
+    /// The emergency brake: pull, release.
+    ///
+    /// Example: waybill brake pull --profile city/bureau/admin.toml --reason key-stolen
+    #[command(subcommand)]
+    Brake(govern::Brake),
     /// The ledger of a node: status, checkpoint, proof, witness, backup.
     ///
     /// Example: waybill ledger status --profile city/bureau/admin.toml
@@ -519,6 +535,9 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Grant(verb) => verbs::grant(verb).await,
         Verb::Directory(verb) => verbs::directory(verb).await,
         Verb::Audit(verb) => verbs::audit(verb).await,
+        Verb::Govern(verb) => govern::govern(verb).await,
+        Verb::Key(verb) => govern::key(verb).await,
+        Verb::Brake(verb) => govern::brake(verb).await,
         Verb::Ledger(verb) => ledger::run(verb).await,
         Verb::Salt(verb) => salt::run(verb).await,
         Verb::Bench(verb) => crate::bench::run(verb).await,

@@ -31,7 +31,8 @@ async fn route(site: &Arc<Site>, request: &Request) -> Response {
             Some(name) => contract(site, name, query),
             None => text(
                 404,
-                "There is nothing at this path. The services are at /ws/directory, /ws/trading, /ws/authority, /ws/registry, /ws/audit; \
+                "There is nothing at this path. The services are at /ws/directory, /ws/trading, /ws/authority, /ws/registry, /ws/audit, \
+                 /ws/governance; \
                  the log is at /checkpoint and /tile/.\n",
             ),
         },

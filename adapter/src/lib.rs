@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod flow;
 pub mod founding;
 pub mod http;
+pub mod keyring;
 pub mod legacy;
 pub mod legacy_system;
 pub mod limits;

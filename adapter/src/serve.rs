@@ -3,9 +3,10 @@
 use crate::client::Client;
 use crate::config::{Config, Misconfigured, file};
 use crate::http;
+use crate::keyring::Keyring;
 use crate::legacy::Legacy;
 use crate::limits::HttpLimits;
-use crate::peers::{self, Links};
+use crate::peers::{self, Links, Post};
 use crate::replica::Replica;
 use crate::salts::Salts;
 use crate::security::{Security, Signer, Trust, Window};
@@ -16,7 +17,7 @@ use crate::witness::Witness;
 use data_encoding::HEXLOWER;
 use ledger::at_rest::AtRest;
 use ledger::body::{Content, Member, Request};
-use ledger::checkpoint::{Line, Policy, Verifier};
+use ledger::checkpoint::{Line, Verifier};
 use ledger::index::Index;
 use ledger::keys::SecretKey;
 use ledger::medium::Directory;
@@ -41,11 +42,10 @@ pub struct Checked {
     config: Config,
     genesis: Entry,
     ledger: String,
-    policy: Policy,
     me: Member,
     security: Security,
     legacy: Option<Legacy>,
-    record: SecretKey,
+    record: Keyring,
     node: SecretKey,
     server_tls: Arc<rustls::ServerConfig>,
     peer_tls: Arc<rustls::ServerConfig>,
@@ -63,13 +63,13 @@ pub fn check(config: Config) -> Result<Checked, Misconfigured> {
         return Err(Misconfigured::Value(format!("{}: not a genesis", config.genesis.display())));
     };
     let ledger = request.ledger().to_owned();
-    let policy = Policy::of_genesis(&ledger, &founded);
     let unknown = || Misconfigured::Value(format!("sector = \"{}\": the genesis has no such member", config.sector));
     let me = founded.members.iter().find(|member| member.id == config.sector).cloned().ok_or_else(unknown)?;
-    let record = SecretKey::from_seed(crate::pki::read_seed(&config.keys.record)?);
+    // Which record key counts is said by the ledger, which this does not open.
+    let record = Keyring::open(&config.keys.record)?;
     let node = SecretKey::from_seed(crate::pki::read_seed(&config.keys.node)?);
-    if record.public() != me.record_key || node.public() != me.node_key {
-        return Err(Misconfigured::Value(String::from("[keys]: not the keys that the genesis registers for this sector")));
+    if node.public() != me.node_key {
+        return Err(Misconfigured::Value(String::from("[keys] node: not the key that the genesis registers for this sector")));
     }
     let (certificate, key, ca) = (file(&config.tls.certificate)?, file(&config.tls.key)?, file(&config.tls.ca)?);
     let identity = IdentityPem { certificate: &certificate, key: &key };
@@ -89,7 +89,6 @@ pub fn check(config: Config) -> Result<Checked, Misconfigured> {
         config,
         genesis,
         ledger,
-        policy,
         me,
         legacy,
         record,
@@ -106,7 +105,7 @@ fn limits(config: &Config) -> Limits {
 /// # Errors
 /// An address cannot be bound, or the ledger's directory cannot be opened.
 pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
-    let Checked { config, genesis, ledger, policy, me, security, legacy, record, node, server_tls, peer_tls, client_tls } = checked;
+    let Checked { config, genesis, ledger, me, security, legacy, record, node, server_tls, peer_tls, client_tls } = checked;
     let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
     let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
@@ -114,7 +113,10 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let (node, index) = open(&config, &me, genesis, node)?;
     let archive = node.store().archive();
     let (mut links, known) = Links::new(me.node, Arc::clone(&client_tls));
-    let (replica, thread) = Replica::start(node, move |post| links.take(post)).map_err(|error| wrong("ledger thread", &error))?;
+    let keys = Arc::new(record);
+    let (ring, sector) = (Arc::clone(&keys), config.sector.clone());
+    let (replica, thread) =
+        Replica::start(node, move |post| take(&mut links, &ring, &sector, post)).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
     let accepting = tokio::spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
@@ -133,8 +135,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         replica: replica.clone(),
         archive,
         index,
-        policy,
-        record_key: record,
+        keys,
         offers: Offers::default(),
         salts: Salts::open(&config.salts())?,
         witness,
@@ -169,6 +170,14 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         Some(failure) => Err(Misconfigured::Value(format!("the ledger node has stopped: {failure}"))),
         None => Ok(()),
     }
+}
+
+/// Links and keys follow the members that the ledger names.
+fn take(links: &mut Links, keys: &Keyring, sector: &str, post: Post) {
+    if let Post::Members(members) = &post {
+        keys.follow(sector, members);
+    }
+    links.take(post);
 }
 
 /// The keys at rest: the current one first.

@@ -2,7 +2,7 @@
 
 use crate::fault::{Fault, Reason};
 use crate::security::{Caller, Signed};
-use crate::services::{audit, authority, directory, registry, trading};
+use crate::services::{audit, authority, directory, governance, registry, trading};
 use crate::site::{Account, Site};
 use crate::unified::{self, Document};
 use std::sync::Arc;
@@ -14,7 +14,6 @@ macro_rules! operations {
     ($($service:ident { $($operation:ident $who:ident => $serve:path,)* })*) => {
         /// A request of one of the services.
         #[derive(Debug)]
-        #[expect(clippy::large_enum_variant, reason = "one lives per call")]
         pub enum Call {
             $($(
                 #[doc = concat!("`", stringify!($operation), "` of the ", stringify!($service), " service.")]
@@ -96,6 +95,15 @@ operations! {
         GetConsistency Anyone => audit::consistency,
         ListEntries Auditor => audit::list,
         Pull Auditor => audit::pull,
+    }
+    governance {
+        Propose Administrator => governance::propose,
+        Vote Administrator => governance::vote,
+        ListProposals Anyone => governance::list,
+        ShowGovernance Anyone => governance::show,
+        PrepareKey Administrator => governance::prepare_key,
+        RotateKey Administrator => governance::rotate_key,
+        ListKeys Anyone => governance::list_keys,
     }
 }
 

@@ -1,8 +1,9 @@
-//! The five services: Trading, Directory, Authority Management, registry and audit.
+//! The six services: Trading, Directory, Authority Management, registry, audit and governance.
 
 pub mod audit;
 pub mod authority;
 pub mod directory;
+pub mod governance;
 pub mod registry;
 pub mod trading;
 

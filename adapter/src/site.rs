@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::config::Config;
 use crate::fault::{Fault, Reason};
+use crate::keyring::Keyring;
 use crate::legacy::Legacy;
 use crate::replica::{Committed, Replica, Unrecorded};
 use crate::salts::{Kept, Salts};
@@ -12,15 +13,14 @@ use crate::unified::metadata::Resource;
 use crate::unified::{Criterion, Document, PartySignature, Permission, Principal, Receipt};
 use ledger::archive::Archive;
 use ledger::body::Period;
-use ledger::checkpoint::Policy;
 use ledger::index::{Filter, Index, Page};
-use ledger::keys::SecretKey;
 use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::{Entry, Leaf};
 use ledger::tree::Hash;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use xsd::read::Limits;
 use xsd::time::Timestamp;
@@ -55,10 +55,8 @@ pub struct Site {
     pub archive: Archive<Directory>,
     /// Histories; what can be rebuilt from the ledger.
     pub index: Index,
-    /// Whose signatures make a checkpoint.
-    pub policy: Policy,
     /// Signs this sector's records.
-    pub record_key: SecretKey,
+    pub keys: Arc<Keyring>,
     /// Offers of this provider.
     pub offers: Offers,
     /// Salts of this sector's trades.
@@ -150,6 +148,9 @@ impl From<Fault> for Declined {
 impl From<Unrecorded> for Fault {
     fn from(unrecorded: Unrecorded) -> Self {
         match unrecorded {
+            Unrecorded::Invalid(verdict @ ledger::record::Verdict::Conflict { .. }) => {
+                Self::new(Reason::Conflict, format!("another record has this id already: {verdict}"))
+            }
             Unrecorded::Invalid(verdict) => Self::new(Reason::BadRecord, format!("the ledger does not take the record: {verdict}")),
             Unrecorded::NoQuorum => Self::new(Reason::NoQuorum, "the ledger has no quorum now: nothing was released, try again"),
             Unrecorded::Busy => Self::new(Reason::Busy, "the ledger's queue is full: try again"),
@@ -159,10 +160,10 @@ impl From<Unrecorded> for Fault {
 }
 
 impl Site {
-    /// Signs octets with this sector's record key.
+    /// Signs octets with the record key that the ledger names for this sector.
     #[must_use]
     pub fn sign(&self, octets: &[u8]) -> PartySignature {
-        PartySignature::ed25519(&self.sector, &self.record_key.sign(octets))
+        PartySignature::ed25519(&self.sector, &self.keys.current().sign(octets))
     }
 
     /// Whether a party's signature over `octets` verifies with the key that the ledger registers for it.
@@ -182,6 +183,14 @@ impl Site {
     /// Busy.
     pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Directory>) -> T + Send + 'static) -> Result<T, Fault> {
         Ok(self.replica.read(look).await?)
+    }
+
+    /// Waits until everything that was answered anywhere before is applied here.
+    ///
+    /// # Errors
+    /// Busy, or no quorum.
+    pub async fn fresh(&self) -> Result<(), Fault> {
+        Ok(self.replica.fresh(Duration::from_millis(self.config.limits.commit_timeout_ms)).await?)
     }
 
     /// Signs a record for this sector alone and commits it.
@@ -234,7 +243,8 @@ impl Site {
         let covered = proof.index == receipt.leaf_index;
         self.replica.caught_up(receipt.leaf_index, Duration::from_millis(self.config.limits.commit_timeout_ms)).await?;
         let (leaf, octets) = self.leaf(receipt.leaf_index).await?;
-        proof.verify(&octets, &self.policy).map_err(|unproven| wrong(unproven.to_string()))?;
+        let policy = self.read(|node| node.policy().clone()).await?;
+        proof.verify(&octets, &policy).map_err(|unproven| wrong(unproven.to_string()))?;
         if covered && leaf.client == id { Ok(()) } else { Err(wrong(String::from("it is of another record"))) }
     }
 
@@ -282,9 +292,8 @@ impl Site {
         let account = self
             .read(move |node| {
                 let state = node.state();
-                let members = &state.genesis().members;
-                let by_message = message.and_then(|message| members.iter().find(|member| member.message_certificate == message));
-                let by_tls = tls.and_then(|tls| members.iter().find(|member| member.tls_certificate == tls));
+                let by_message = message.and_then(|message| state.members().find(|member| member.message_certificate == message));
+                let by_tls = tls.and_then(|tls| state.members().find(|member| member.tls_certificate == tls));
                 let by_user = tls.and_then(|tls| state.user_by_certificate(&tls));
                 match (by_message, by_tls, by_user) {
                     (Some(message), Some(tls), _) if message.id == tls.id => Some(Account::Adapter { sector: message.id.clone() }),
@@ -316,7 +325,7 @@ impl Site {
         let user = ledger::body::Principal { authority: user.authority.clone(), name: user.name.clone() };
         let (object, purpose) = (object.to_owned(), purpose.to_owned());
         let permission = permission.to_string();
-        self.replica.fresh(Duration::from_millis(self.config.limits.commit_timeout_ms)).await?;
+        self.fresh().await?;
         let permit = self
             .read(move |node| {
                 let permission = ledger::body::Permission::from_code(&permission)?;

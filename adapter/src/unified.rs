@@ -10,6 +10,7 @@ pub mod audit;
 pub mod authority;
 pub mod business;
 pub mod directory;
+pub mod governance;
 pub mod metadata;
 pub mod registry;
 pub mod trading;

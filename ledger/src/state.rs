@@ -418,6 +418,11 @@ impl State {
         self.constitution.held.get(member).map_or(&[], Vec::as_slice)
     }
 
+    /// Everybody who is or was a member.
+    pub fn holders(&self) -> impl Iterator<Item = &str> {
+        self.constitution.held.keys().map(String::as_str)
+    }
+
     /// What a member held for the leaf at `index`: an old leaf verifies with its keys of then.
     #[must_use]
     pub fn key_at(&self, member: &str, index: u64) -> Option<&Held> {

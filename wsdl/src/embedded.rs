@@ -4,17 +4,19 @@ use crate::contract::{Contract, Defect};
 use xsd::schema::Schemas;
 
 /// The services, by the name that stands in their path `/ws/NAME`.
-pub const SERVICES: [&str; 5] = ["directory", "trading", "authority", "registry", "audit"];
+pub const SERVICES: [&str; 6] = ["directory", "trading", "authority", "registry", "audit", "governance"];
 
-const DOCUMENTS: [(&str, &[u8]); 12] = [
+const DOCUMENTS: [(&str, &[u8]); 14] = [
     ("audit.wsdl", include_bytes!("../audit.wsdl")),
     ("authority.wsdl", include_bytes!("../authority.wsdl")),
     ("directory.wsdl", include_bytes!("../directory.wsdl")),
+    ("governance.wsdl", include_bytes!("../governance.wsdl")),
     ("registry.wsdl", include_bytes!("../registry.wsdl")),
     ("trading.wsdl", include_bytes!("../trading.wsdl")),
     ("audit-messages.xsd", include_bytes!("../audit-messages.xsd")),
     ("authority-messages.xsd", include_bytes!("../authority-messages.xsd")),
     ("directory-messages.xsd", include_bytes!("../directory-messages.xsd")),
+    ("governance-messages.xsd", include_bytes!("../governance-messages.xsd")),
     ("registry-messages.xsd", include_bytes!("../registry-messages.xsd")),
     ("trading-messages.xsd", include_bytes!("../trading-messages.xsd")),
     ("fault.xsd", include_bytes!("../fault.xsd")),

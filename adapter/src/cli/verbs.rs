@@ -14,7 +14,11 @@ use ledger::checkpoint::Policy;
 use std::path::Path;
 use xsd::time::Timestamp;
 
-async fn ask(caller: &Caller, service: &str, request: &impl Document) -> Result<(), Failure> {
+/// Calls an operation and prints its answer.
+///
+/// # Errors
+/// See [`Failure`].
+pub(super) async fn ask(caller: &Caller, service: &str, request: &impl Document) -> Result<(), Failure> {
     let session = open(caller)?;
     let answer = session.element(service, &request.element()).await?;
     print::answer(&answer, caller.output);

@@ -128,7 +128,7 @@ pub async fn pull(site: &Site, _: &Account, request: Pull, _: Timestamp) -> Resu
     if let Some(last) = indexes.last() {
         site.receipt(*last).await.ok_or_else(|| Fault::new(Reason::NoQuorum, "the latest records are not published yet: try again"))?;
     }
-    let (exporter, key) = (site.sector.clone(), site.record_key.clone());
+    let (exporter, key) = (site.sector.clone(), site.keys.current());
     let made = move |node: &Node<Directory>| {
         let state = node.state();
         // A state root that came after the listing speaks of records that are not in it.

@@ -9,7 +9,9 @@ use crate::unified::registry::{
     QueryUserResponse, Sector, UserEntry, ViewRelationships, ViewRelationshipsResponse,
 };
 use crate::unified::{Document, Phrase};
+use ledger::body::{Action, Member, Suffrage};
 use ledger::record::Kind;
+use ledger::state::Ending;
 use xsd::time::Timestamp;
 
 /// E-U1: adds a user.
@@ -118,30 +120,47 @@ async fn records<T: Document>(site: &Site, indexes: Vec<u64>) -> Result<Vec<T>, 
     Ok(records)
 }
 
-/// The members, as the genesis names them.
+/// The members of now. Their names for people stand in the genesis, or in the proposal by which they came.
 ///
 /// # Errors
 /// Busy.
 pub async fn sectors(site: &Site, _: &Account, _: ListSectors, _: Timestamp) -> Result<ListSectorsResponse, Fault> {
-    let (leaf, _) = site.leaf(0).await?;
-    let body =
-        xsd::read::read(leaf.entry.body(), None, &site.reader).map_err(|malformed| Fault::new(Reason::Internal, malformed.to_string()))?;
-    let sectors = body.all(crate::founding::NAMESPACE, "Member").map(sector).collect();
+    let members = site
+        .read(|node| {
+            let state = node.state();
+            let joined = |id: &str| {
+                let came = state.motions().map(|(_, motion)| motion).filter(|motion| {
+                    let adds = matches!(&motion.proposal.action, Action::AddMember(member) if member.id == id);
+                    adds && motion.closed.is_some_and(|(ending, _)| ending == Ending::Accepted)
+                });
+                came.max_by_key(|motion| motion.index).map_or(0, |motion| motion.index)
+            };
+            let mut members: Vec<_> = state.members().map(|member| (member.clone(), joined(&member.id))).collect();
+            members.sort_by_key(|(member, _)| member.node);
+            members
+        })
+        .await?;
+    let mut sectors = Vec::with_capacity(members.len());
+    for (member, index) in members {
+        let (leaf, _) = site.leaf(index).await?;
+        let malformed = |malformed: xsd::read::Malformed| Fault::new(Reason::Internal, malformed.to_string());
+        let body = xsd::read::read(leaf.entry.body(), None, &site.reader).map_err(malformed)?;
+        sectors.push(sector(&member, &body));
+    }
     Ok(ListSectorsResponse { sectors })
 }
 
-fn sector(member: &xsd::tree::Element) -> Sector {
-    let text = |local: &str| member.first(crate::founding::NAMESPACE, local).map(xsd::tree::Element::string).unwrap_or_default();
-    let attribute = |local: &str| member.attribute("", local).unwrap_or_default().to_owned();
+fn sector(member: &Member, body: &xsd::tree::Element) -> Sector {
+    let said = body.elements().find(|element| element.attribute("", "id") == Some(&member.id));
     let name = |name: &xsd::tree::Element| Phrase { lang: name.attribute("", "lang").unwrap_or_default().to_owned(), text: name.string() };
     Sector {
-        id: attribute("id"),
-        node: attribute("node").parse().unwrap_or_default(),
-        role: attribute("role"),
-        suffrage: attribute("suffrage"),
-        names: member.all(crate::founding::NAMESPACE, "Name").map(name).collect(),
-        record_key: text("RecordKey"),
-        node_key: text("NodeKey"),
-        service: text("Service"),
+        id: member.id.clone(),
+        node: member.node,
+        role: String::from(if member.bureau { "bureau" } else { "sector" }),
+        suffrage: String::from(if member.suffrage == Suffrage::Voter { "voter" } else { "learner" }),
+        names: said.into_iter().flat_map(|said| said.all(crate::founding::NAMESPACE, "Name")).map(name).collect(),
+        record_key: member.record_key.to_string(),
+        node_key: member.node_key.to_string(),
+        service: member.service.clone(),
     }
 }

@@ -6,7 +6,7 @@ use yaserde::__xml::reader::XmlEvent;
 use yaserde::de::Deserializer;
 
 /// The house's prefixes. The macro below repeats them, because an attribute takes nothing but literals.
-const NAMESPACES: [(&str, &str); 14] = [
+const NAMESPACES: [(&str, &str); 15] = [
     ("a", "urn:waybill:authority:1"),
     ("b", "urn:waybill:business:1"),
     ("d", "urn:waybill:directory:1"),
@@ -16,6 +16,7 @@ const NAMESPACES: [(&str, &str); 14] = [
     ("r", "urn:waybill:receipt:1"),
     ("sa", "urn:waybill:ws:authority:1"),
     ("sd", "urn:waybill:ws:directory:1"),
+    ("sg", "urn:waybill:ws:governance:1"),
     ("sr", "urn:waybill:ws:registry:1"),
     ("st", "urn:waybill:ws:trading:1"),
     ("su", "urn:waybill:ws:audit:1"),
@@ -206,8 +207,8 @@ macro_rules! shape {
                 "a" = "urn:waybill:authority:1", "b" = "urn:waybill:business:1", "d" = "urn:waybill:directory:1",
                 "f" = "urn:waybill:fault:1", "l" = "urn:waybill:ledger:1", "m" = "urn:waybill:metadata:1",
                 "r" = "urn:waybill:receipt:1", "sa" = "urn:waybill:ws:authority:1", "sd" = "urn:waybill:ws:directory:1",
-                "sr" = "urn:waybill:ws:registry:1", "st" = "urn:waybill:ws:trading:1", "su" = "urn:waybill:ws:audit:1",
-                "t" = "urn:waybill:trading:1",
+                "sg" = "urn:waybill:ws:governance:1", "sr" = "urn:waybill:ws:registry:1", "st" = "urn:waybill:ws:trading:1",
+                "su" = "urn:waybill:ws:audit:1", "t" = "urn:waybill:trading:1",
             }
         )]
         pub struct $name {

@@ -4,6 +4,7 @@ use super::audit::*;
 use super::authority::*;
 use super::business::*;
 use super::directory::*;
+use super::governance::*;
 use super::metadata::*;
 use super::registry::*;
 use super::trading::*;
@@ -13,10 +14,12 @@ use std::sync::LazyLock;
 use xsd::read::Limits;
 use xsd::schema::Schemas;
 
+mod decisions;
+
 /// The text as a document in canonical form, with the house's prefixes declared on its root.
 fn tree(text: &str) -> Element {
     let root_end = text.find([' ', '>', '/']).unwrap();
-    let declarations: String = ["a", "b", "d", "f", "m", "r", "sa", "sd", "sr", "st", "su", "t", "xsi"]
+    let declarations: String = ["a", "b", "d", "f", "l", "m", "r", "sa", "sd", "sg", "sr", "st", "su", "t", "xsi"]
         .iter()
         .map(|prefix| [" xmlns:", prefix, "=\"", namespace(prefix), "\""].concat())
         .collect();
@@ -550,7 +553,23 @@ fn every_message_of_every_contract_has_a_type() {
         Pull,
         PullResponse,
     ];
-    let typed: BTreeSet<QName> = [&trading[..], &directory, &authority, &registry, &audit].concat().into_iter().collect();
+    let governance = names![
+        Propose,
+        ProposeResponse,
+        Vote,
+        VoteResponse,
+        ListProposals,
+        ListProposalsResponse,
+        ShowGovernance,
+        ShowGovernanceResponse,
+        PrepareKey,
+        PrepareKeyResponse,
+        RotateKey,
+        RotateKeyResponse,
+        ListKeys,
+        ListKeysResponse,
+    ];
+    let typed: BTreeSet<QName> = [&trading[..], &directory, &authority, &registry, &audit, &governance].concat().into_iter().collect();
     let mut spoken = BTreeSet::new();
     for service in wsdl::SERVICES {
         let contract = wsdl::contract(service).unwrap();
