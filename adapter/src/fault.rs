@@ -327,6 +327,7 @@ struct Account {
     place: Option<Place>,
     trade: Option<String>,
     evidence: Vec<Element>,
+    verdict: Option<&'static str>,
     not_understood: Vec<QName>,
 }
 
@@ -363,6 +364,19 @@ impl Fault {
     pub fn evidence(mut self, element: Element) -> Self {
         self.account.evidence.push(element);
         self
+    }
+
+    /// Says what a record of this refusal says, more exactly than the reason does.
+    #[must_use]
+    pub fn because(mut self, verdict: &'static str) -> Self {
+        self.account.verdict = Some(verdict);
+        self
+    }
+
+    /// See [`Fault::because`].
+    #[must_use]
+    pub fn verdict(&self) -> Option<&'static str> {
+        self.account.verdict
     }
 
     /// Names the header blocks that a MustUnderstand fault is about (SOAP 1.2 part 1 §5.4.8).

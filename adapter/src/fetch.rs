@@ -144,7 +144,7 @@ impl Purchase {
             && trade.how.purpose == order.purpose
             && trade.how.status == Status::Delivered
             && trade.what.digest.is_some();
-        if !same || offer.signature.account != order.sender || !self.site.verifies(&offer.signature, &trade.octets()).await? {
+        if !same || offer.signature.account != order.sender || self.site.verifies(&offer.signature, &trade.octets()).await?.is_err() {
             return Err(Fault::new(Reason::PeerAnswer, format!("{} offers another trade than was ordered", order.sender)));
         }
         Ok(())

@@ -16,7 +16,10 @@ pub async fn answer(site: &Arc<Site>, name: &str, request: &Request, now: Timest
     let envelope =
         match soap::parse(&request.body, request.header("content-type").unwrap_or_default(), request.header("soapaction"), &site.reader) {
             Ok(envelope) => envelope,
-            Err(refused) => return fault(site, &refused.fault, refused.version, None, false, now),
+            Err(refused) => {
+                crate::refusals::of_call(site, request, None, &refused.fault).await;
+                return fault(site, &refused.fault, refused.version, None, false, now);
+            }
         };
     let version = envelope.version();
     match call(site, name, request, &envelope, now).await {
@@ -24,7 +27,10 @@ pub async fn answer(site: &Arc<Site>, name: &str, request: &Request, now: Timest
             let action = format!("urn:waybill:ws:{name}:1:{}", reply.name().local());
             respond(site, Draft::new(version).body(reply), &envelope, &action, 200, now)
         }
-        Err(fault_) => fault(site, &fault_, version, Some(&envelope), envelope.is_signed(), now),
+        Err(fault_) => {
+            crate::refusals::of_call(site, request, envelope.body(), &fault_).await;
+            fault(site, &fault_, version, Some(&envelope), envelope.is_signed(), now)
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod limits;
 mod peer_call;
 pub mod peers;
 pub mod pki;
+pub mod refusals;
 pub mod replica;
 pub mod salts;
 pub mod security;

@@ -1,5 +1,6 @@
 //! The links between ledger nodes: length-prefixed frames over mutual TLS, each link one way, identified by certificate.
 
+use crate::refusals::Refused;
 use crate::security::Fingerprint;
 use ledger::body::Member;
 use std::collections::BTreeMap;
@@ -106,6 +107,8 @@ pub enum Post {
     },
     /// These are the members from now on.
     Members(Vec<Member>),
+    /// A member's node handed on what no leaf can hold. No link has to do anything.
+    Refused(Refused),
 }
 
 /// The links of a node to all others, as the ledger names them.
@@ -135,6 +138,7 @@ impl Links {
                 }
             }
             Post::Members(members) => self.follow(&members),
+            Post::Refused(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! The one thread that owns the ledger node: everybody else sends it work and waits for the answer.
 
 use crate::peers::Post;
+use crate::refusals::Refused;
 use ledger::medium::Directory;
 use ledger::node::{Answer, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
@@ -336,6 +337,9 @@ impl<P: FnMut(Post)> Outbox for Desk<P> {
             }
             Output::Checkpoint { .. } => {}
             Output::Members { members } => (self.post)(Post::Members(members)),
+            Output::Refused { member, verdict, digest } => {
+                (self.post)(Post::Refused(Refused { account: member, verdict: verdict.code().to_owned(), digest }));
+            }
             Output::Leader { node, term } => tracing::info!(leader = node, term, "ledger leader"),
             Output::ReadAt { ticket, .. } => {
                 if let Some(reply) = self.reads.remove(&ticket) {

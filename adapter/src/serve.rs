@@ -7,6 +7,7 @@ use crate::keyring::Keyring;
 use crate::legacy::Legacy;
 use crate::limits::HttpLimits;
 use crate::peers::{self, Links, Post};
+use crate::refusals::{self, Refusals};
 use crate::replica::Replica;
 use crate::salts::Salts;
 use crate::security::{Security, Signer, Trust, Window};
@@ -114,9 +115,10 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let archive = node.store().archive();
     let (mut links, known) = Links::new(me.node, Arc::clone(&client_tls));
     let keys = Arc::new(record);
-    let (ring, sector) = (Arc::clone(&keys), config.sector.clone());
+    let (refusals, refused) = refusals::desk();
+    let (ring, told, sector) = (Arc::clone(&keys), refusals.clone(), config.sector.clone());
     let (replica, thread) =
-        Replica::start(node, move |post| take(&mut links, &ring, &sector, post)).map_err(|error| wrong("ledger thread", &error))?;
+        Replica::start(node, move |post| take(&mut links, &ring, &told, &sector, post)).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
     let accepting = tokio::spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
@@ -136,6 +138,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         archive,
         index,
         keys,
+        refusals,
         offers: Offers::default(),
         salts: Salts::open(&config.salts())?,
         witness,
@@ -143,6 +146,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         config,
     });
     let expiring = tokio::spawn(trade::expire(Arc::clone(&site)));
+    let refusing = tokio::spawn(refusals::record(Arc::clone(&site), refused));
     let handler = {
         let site = Arc::clone(&site);
         move |request| {
@@ -160,6 +164,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     };
     http::serve(services, Some(server_tls), http_limits, handler, stop).await;
     expiring.abort();
+    refusing.abort();
     replica.stop();
     // The peers are heard until the thread has handed the lead over.
     if !ledger.is_finished() {
@@ -173,9 +178,11 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
 }
 
 /// Links and keys follow the members that the ledger names.
-fn take(links: &mut Links, keys: &Keyring, sector: &str, post: Post) {
-    if let Post::Members(members) = &post {
-        keys.follow(sector, members);
+fn take(links: &mut Links, keys: &Keyring, refusals: &Refusals, sector: &str, post: Post) {
+    match &post {
+        Post::Members(members) => keys.follow(sector, members),
+        Post::Refused(refused) => return refusals.tell(refused.clone()),
+        Post::Frame { .. } => {}
     }
     links.take(post);
 }

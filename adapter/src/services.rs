@@ -49,6 +49,14 @@ pub fn id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
+/// A record id that follows from a name (RFC 9562 §5.8: a hash is a version 8).
+#[must_use]
+pub fn named(name: &ledger::tree::Hash) -> String {
+    let mut octets = [0; 16];
+    octets.iter_mut().zip(name.0).for_each(|(octet, hashed)| *octet = hashed);
+    uuid::Builder::from_custom_bytes(octets).into_uuid().to_string()
+}
+
 /// A new message id.
 #[must_use]
 pub fn urn() -> String {

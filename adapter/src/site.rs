@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::fault::{Fault, Reason};
 use crate::keyring::Keyring;
 use crate::legacy::Legacy;
+use crate::refusals::Refusals;
 use crate::replica::{Committed, Replica, Unrecorded};
 use crate::salts::{Kept, Salts};
 use crate::security::{Caller, Fingerprint, Security};
@@ -17,6 +18,7 @@ use ledger::index::{Filter, Index, Page};
 use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::{Entry, Leaf};
+use ledger::state::Held;
 use ledger::tree::Hash;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +27,9 @@ use std::time::Duration;
 use xsd::read::Limits;
 use xsd::time::Timestamp;
 use xsd::tree::Element;
+
+/// Former keys that a signature is tried with, the latest ones.
+const FORMER_MAX: usize = 8;
 
 /// Built once when the node starts, then only read.
 #[derive(Debug)]
@@ -57,6 +62,8 @@ pub struct Site {
     pub index: Index,
     /// Signs this sector's records.
     pub keys: Arc<Keyring>,
+    /// What other members presented and was refused.
+    pub refusals: Refusals,
     /// Offers of this provider.
     pub offers: Offers,
     /// Salts of this sector's trades.
@@ -166,15 +173,23 @@ impl Site {
         PartySignature::ed25519(&self.sector, &self.keys.current().sign(octets))
     }
 
-    /// Whether a party's signature over `octets` verifies with the key that the ledger registers for it.
+    /// Whether a party's signature over `octets` verifies with the key that the ledger registers for it now; otherwise what a
+    /// record of its refusal says: `key-revoked` for a key that it held before, or `bad-signature`.
     ///
     /// # Errors
     /// Busy.
-    pub async fn verifies(&self, signature: &PartySignature, octets: &[u8]) -> Result<bool, Fault> {
+    pub async fn verifies(&self, signature: &PartySignature, octets: &[u8]) -> Result<Result<(), &'static str>, Fault> {
         let account = signature.account.clone();
-        let key = self.read(move |node| node.state().member(&account).map(|member| member.record_key)).await?;
-        let raw = signature.raw().and_then(|raw| <[u8; 64]>::try_from(raw).ok());
-        Ok(key.zip(raw).is_some_and(|(key, raw)| signature.algorithm == "Ed25519" && key.verifies(octets, &raw)))
+        let held = self.read(move |node| node.state().held(&account).to_vec()).await?;
+        let raw = signature.raw().and_then(|raw| <[u8; 64]>::try_from(raw).ok()).filter(|_| signature.algorithm == "Ed25519");
+        let Some(raw) = raw else { return Ok(Err("bad-signature")) };
+        let signed = |held: &Held| held.record_key.is_some_and(|key| key.verifies(octets, &raw));
+        let (present, former): (Vec<Held>, Vec<Held>) = held.into_iter().partition(|held| held.until.is_none());
+        Ok(match (present.iter().any(signed), former.iter().rev().take(FORMER_MAX).any(signed)) {
+            (true, _) => Ok(()),
+            (false, true) => Err("key-revoked"),
+            (false, false) => Err("bad-signature"),
+        })
     }
 
     /// Runs `look` on the ledger between two of its steps.

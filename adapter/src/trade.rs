@@ -11,6 +11,7 @@ use crate::unified::trading::{
 };
 use crate::unified::{Criterion, Document, Instant, PartySignature, Permission, Status};
 use ledger::record::Outcome;
+use ledger::state::{BODY_AHEAD_MS, BODY_BEHIND_MS};
 use openssl::rand::rand_bytes;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -65,7 +66,6 @@ struct Offer {
     order: Order,
     order_signature: PartySignature,
     trade: Trade,
-    signature: PartySignature,
     salt: [u8; 16],
     records: Records,
     expires: Timestamp,
@@ -121,7 +121,7 @@ impl Offers {
 pub async fn place_order(site: &Site, sector: &str, request: PlaceOrder, now: Timestamp) -> Result<PlaceOrderResponse, Fault> {
     let order = request.order;
     let since = Stopwatch::now();
-    check_order(site, sector, &order, &request.signature, &request.salt, &request.criteria).await?;
+    check_order(site, sector, &order, &request.signature, &request.salt, &request.criteria, now).await?;
     let asked = Kept::new(unsalted(&request.salt), None);
     site.keep_salts(&order.id, asked, &request.criteria);
     steps::done(Step::Ordered, &order.conversation_id, since);
@@ -171,23 +171,29 @@ async fn check_order(
     signature: &PartySignature,
     salt: &str,
     criteria: &[Criterion],
+    now: Timestamp,
 ) -> Result<(), Fault> {
-    let bad = |what: &str| Err(Fault::new(Reason::BadRecord, what.to_owned()));
+    let bad = |verdict, what: &str| Err(Fault::new(Reason::BadRecord, what.to_owned()).because(verdict));
     if order.ledger != site.ledger {
-        return bad("the order is for another ledger");
+        return bad("wrong-ledger", "the order is for another ledger");
     }
     if order.sender != site.sector {
-        return bad("the order is for another sector");
+        return bad("wrong-party", "the order is for another sector");
     }
-    if order.receiver != sector || order.user.authority != sector {
-        return Err(Fault::new(Reason::FailedAuthentication, "the order is another sector's than the message"));
+    if order.receiver != sector || order.user.authority != sector || signature.account != sector {
+        let fault = Fault::new(Reason::FailedAuthentication, "the order is another sector's than the message");
+        return Err(fault.because("wrong-party"));
     }
-    if signature.account != sector || !site.verifies(signature, &order.octets()).await? {
-        return Err(Fault::new(Reason::FailedCheck, "the order's own signature does not verify"));
+    if let Err(verdict) = site.verifies(signature, &order.octets()).await? {
+        return Err(Fault::new(Reason::FailedCheck, format!("the order's own signature: {verdict}")).because(verdict));
     }
-    let Some(salt) = unsalted(salt) else { return bad("Salt is 32 hexadecimal digits") };
+    // The ledger would refuse it later.
+    if order.requested.0 > now.plus_ms(BODY_AHEAD_MS) || now > order.requested.0.plus_ms(BODY_BEHIND_MS) {
+        return bad("back-dated", "Requested is more than 5 minutes ahead of this node's clock, or 2 hours behind it");
+    }
+    let Some(salt) = unsalted(salt) else { return bad("not-committed", "Salt is 32 hexadecimal digits") };
     if commitment(&salt, &selection(&order.resource, criteria)) != order.selection {
-        return bad("Selection does not commit to these criteria");
+        return bad("not-committed", "Selection does not commit to these criteria");
     }
     Ok(())
 }
@@ -244,14 +250,13 @@ impl Draft {
         trade.when.packed = Some(Instant(crate::replica::now()));
         trade.how.grant_ref = Some(grant);
         let signature = site.sign(&trade.octets());
-        let response = PlaceOrderResponse { trade: trade.clone(), signature: signature.clone() };
+        let response = PlaceOrderResponse { trade: trade.clone(), signature };
         site.keep_salts(&trade.id, Kept::new(None, Some(salt)), &[]);
         site.offers.put(Offer {
             receiver: self.order.receiver.clone(),
             order: self.order.clone(),
             order_signature: self.order_signature.clone(),
             trade,
-            signature,
             salt,
             records,
             expires: now.plus_ms(site.config.limits.offer_timeout_ms),
@@ -270,15 +275,17 @@ pub async fn accept_offer(site: &Site, sector: &str, request: AcceptOffer) -> Re
     let unknown = || Fault::new(Reason::UnknownTrade, "no offer of this id waits here: place a new order").trade(&request.trade_id);
     let offer = site.offers.get(&request.trade_id).filter(|offer| offer.receiver == sector).ok_or_else(unknown)?;
     let octets = offer.trade.octets();
-    if request.signature.account != sector || !site.verifies(&request.signature, &octets).await? {
-        return Err(Fault::new(Reason::FailedCheck, "the signature is not the receiver's over the offered trade").trade(&request.trade_id));
+    let verified = if request.signature.account == sector { site.verifies(&request.signature, &octets).await? } else { Err("wrong-party") };
+    if let Err(verdict) = verified {
+        let fault = Fault::new(Reason::FailedCheck, format!("the signature is not the receiver's over the offered trade: {verdict}"));
+        return Err(fault.because(verdict).trade(&request.trade_id));
     }
     // Everything that the release needs is at hand before the commit: nothing may fail between the two but the ledger.
     let metadata = site.metadata(&offer.trade.what.resource).ok_or_else(unknown)?;
-    let committed = site
-        .submit(octets, vec![offer.signature.clone(), request.signature.clone()])
-        .await
-        .map_err(|fault| fault.trade(&request.trade_id))?;
+    // The offer may have been signed with a key that was replaced meanwhile.
+    let ours = site.sign(&octets);
+    let committed =
+        site.submit(octets, vec![ours.clone(), request.signature.clone()]).await.map_err(|fault| fault.trade(&request.trade_id))?;
     if let Outcome::Refused(refusal) = committed.outcome {
         let fault = Fault::new(Reason::Denied, format!("the ledger refused the trade: {}", refusal.code()));
         return Err(fault.trade(&request.trade_id));
@@ -292,7 +299,7 @@ pub async fn accept_offer(site: &Site, sector: &str, request: AcceptOffer) -> Re
         records: offer.records,
         metadata,
         trade: offer.trade,
-        signatures: vec![offer.signature, request.signature],
+        signatures: vec![ours, request.signature],
     };
     Ok(AcceptOfferResponse { packet, receipt })
 }

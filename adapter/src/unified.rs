@@ -16,7 +16,7 @@ pub mod registry;
 pub mod trading;
 
 use shape::empty;
-pub use shape::{Content, namespace};
+pub use shape::{Content, is_known, namespace};
 use std::fmt;
 use xsd::time::Timestamp;
 use xsd::tree::{Attribute, Element, Node, QName};

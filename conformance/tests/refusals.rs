@@ -18,6 +18,8 @@ use adapter::security::{Security, Signer, Trust, Window};
 use adapter::soap::{Draft, Version};
 use adapter::tls::{self, IdentityPem};
 use adapter::trade::{commitment, selection};
+use adapter::unified::audit::{GetEntry, GetEntryResponse, ListEntries, ListEntriesResponse};
+use adapter::unified::governance::{RefusalRecord, RotateKey, RotateKeyResponse};
 use adapter::unified::trading::{
     AcceptOffer, Fetch, FetchResponse, Item, Locate, LocateResponse, Order, PlaceOrder, PlaceOrderResponse, TradeStatus,
     TradeStatusResponse,
@@ -25,6 +27,7 @@ use adapter::unified::trading::{
 use adapter::unified::{Criterion, Document, FaultDetail, Instant, PartySignature, Principal, Receipt, Status};
 use conformance::city::City;
 use ledger::keys::SecretKey;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -176,7 +179,33 @@ async fn unknown_callers(city: &City) {
         let (received, detail) = fault(&reply);
         assert_eq!((reply.status, received.code.as_str(), detail.code.as_str()), (400, "Sender", stable), "{name}");
     }
-    assert_eq!(city.settled().await.leaves, before, "no leaf");
+    let on_record = refusals(city, 2).await;
+    let on_record: BTreeSet<(&str, &str)> = on_record.iter().map(|(account, verdict)| (account.as_str(), verdict.as_str())).collect();
+    assert_eq!(on_record, BTreeSet::from([("health", "not-permitted"), ("transport", "not-permitted")]), "those who are known");
+    assert_eq!(city.settled().await.leaves, before + 2, "and nothing else");
+}
+
+/// Who was refused why, by the records of it, oldest first, when there are `count`.
+async fn refusals(city: &City, count: usize) -> Vec<(String, String)> {
+    let auditor = city.session("bureau", "auditor");
+    let list = ListEntries { kind: Some(String::from("refusal")), sector: None, from: None, to: None, cursor: None, limit: None };
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let listed: ListEntriesResponse = auditor.call("audit", &list).await.expect("a list");
+        if listed.entries.len() >= count {
+            let mut found = Vec::new();
+            for entry in listed.entries {
+                let answer: GetEntryResponse = auditor.call("audit", &GetEntry { index: entry.index }).await.expect("a leaf");
+                let leaf = data_encoding::BASE64.decode(answer.leaf.as_bytes()).expect("base64");
+                let leaf = ledger::record::Leaf::read(&leaf).expect("a leaf");
+                let refusal = RefusalRecord::read(leaf.entry.body()).expect("a refusal");
+                found.push((refusal.account, refusal.verdict));
+            }
+            return found;
+        }
+        assert!(std::time::Instant::now() < until, "{} of {count} refusals on record", listed.entries.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn null_is_an_answer(city: &City) {
@@ -281,6 +310,16 @@ impl Adapter {
         self.security.sign(draft, now).expect("signed")
     }
 
+    /// A message of another namespace, or another word, than this version knows.
+    fn altered(&self, request: &impl Document, from: &str, to: &str) -> Vec<u8> {
+        let text = String::from_utf8(request.octets()).expect("UTF-8").replace(from, to);
+        let element = xsd::read::read(text.as_bytes(), None, &Limits::default()).expect("well formed");
+        let action = format!("urn:waybill:ws:trading:1:{}", element.name().local());
+        let headers = adapter::addressing::request_headers(&self.wire.url, &action, &format!("urn:uuid:{}", uuid()));
+        let draft = headers.into_iter().fold(Draft::new(Version::Soap12), Draft::header).body(element);
+        self.security.sign(draft, adapter::replica::now()).expect("signed")
+    }
+
     async fn send(&self, request: &impl Document) -> Reply {
         self.wire.post(SOAP12, self.message(request, adapter::replica::now())).await
     }
@@ -292,8 +331,11 @@ fn uuid() -> String {
 
 /// Messages between adapters: whose signature, when, over what.
 async fn orders(city: &City) {
-    let before = city.settled().await.leaves;
+    let old = Adapter::of(city, ("civil", "message"));
+    let rotated: RotateKeyResponse = city.session("civil", "admin").call("governance", &RotateKey {}).await.expect("a new key");
     let adapter = Adapter::of(city, ("civil", "message"));
+    assert_eq!(adapter.record.public().to_string(), rotated.record_key);
+    let before = city.settled().await.leaves;
     let now = adapter::replica::now();
     let hour = 3_600_000;
     let text = |octets: Vec<u8>| String::from_utf8(octets).expect("UTF-8");
@@ -306,6 +348,9 @@ async fn orders(city: &City) {
     foreign.signature = adapter.sign(&foreign.order.octets());
     let mut forged = adapter.order();
     forged.order.purpose = String::from("curiosity");
+    let mut late = adapter.order();
+    late.order.requested = Instant(Timestamp(now.0 - 3 * hour));
+    late.signature = adapter.sign(&late.order.octets());
     let mut uncommitted = adapter.order();
     uncommitted.criteria[0].value = String::from("310101199001010010");
     let replayed = adapter.message(&adapter.order(), now);
@@ -315,33 +360,54 @@ async fn orders(city: &City) {
     assert_eq!(adapter.send(&settled).await.status, 200);
     let before = before + 1;
     let rows = [
-        ("a flipped word in the Body", altered, "security.check"),
-        ("no signature", unsigned, "caller.not-permitted"),
-        ("an expired timestamp", adapter.message(&adapter.order(), Timestamp(now.0 - hour)), "security.expired"),
-        ("a timestamp of the future", adapter.message(&adapter.order(), Timestamp(now.0 + hour)), "security.expired"),
-        ("a certificate that signs no messages", wrong.message(&wrong.order(), now), "security.authentication"),
-        ("another sector's message over this one's TLS", other.message(&other.order(), now), "caller.not-registered"),
-        ("the same message again", replayed, "security.authentication"),
-        ("an order for another ledger", adapter.message(&foreign, now), "record.signature"),
-        ("an order changed after its own signature", adapter.message(&forged, now), "security.check"),
-        ("a selection that was not committed to", adapter.message(&uncommitted, now), "record.signature"),
+        ("a flipped word in the Body", altered, "security.check", "bad-signature"),
+        ("no signature", unsigned, "caller.not-permitted", "not-permitted"),
+        ("an expired timestamp", adapter.message(&adapter.order(), Timestamp(now.0 - hour)), "security.expired", "back-dated"),
+        ("a timestamp of the future", adapter.message(&adapter.order(), Timestamp(now.0 + hour)), "security.expired", "back-dated"),
+        ("a certificate that signs no messages", wrong.message(&wrong.order(), now), "security.authentication", "not-authenticated"),
+        ("another sector's message over this one's TLS", other.message(&other.order(), now), "caller.not-registered", "not-permitted"),
+        ("the same message again", replayed, "security.authentication", "replayed"),
+        ("an order for another ledger", adapter.message(&foreign, now), "record.signature", "wrong-ledger"),
+        ("an order changed after its own signature", adapter.message(&forged, now), "security.check", "bad-signature"),
+        ("an order signed with a key of the past", adapter.message(&old.order(), now), "security.check", "key-revoked"),
+        ("an order of three hours ago", adapter.message(&late, now), "record.signature", "back-dated"),
+        ("a selection that was not committed to", adapter.message(&uncommitted, now), "record.signature", "not-committed"),
+        ("an order of the next version", adapter.altered(&adapter.order(), "trading:1", "trading:2"), "record.invalid", "unknown-version"),
+        ("an invalid order", adapter.altered(&adapter.order(), ">medical-aid<", ">77<"), "record.invalid", "invalid"),
     ];
-    for (name, octets, stable) in rows {
+    let mut expected = refusals(city, 2).await;
+    for (name, octets, stable, verdict) in rows {
         let reply = adapter.wire.post(SOAP12, octets).await;
         let (received, detail) = fault(&reply);
         assert_eq!((received.code.as_str(), detail.code.as_str()), ("Sender", stable), "{name}: {}", received.text);
+        expected.push((String::from("civil"), verdict.to_owned()));
+        assert_eq!(refusals(city, expected.len()).await, expected, "{name}: who is known is on record");
     }
+    let before = before + 14;
     // An acceptance under a wrong signature releases nothing; the right one does, twice the same.
     let offer = PlaceOrderResponse::of(body(&adapter.send(&adapter.order()).await).elements().next().expect("an offer")).expect("an offer");
     let mut accept = AcceptOffer { trade_id: offer.trade.id.clone(), signature: adapter.sign(b"something else") };
     let (_, detail) = fault(&adapter.send(&accept).await);
     assert_eq!(detail.code, "security.check");
-    assert_eq!(city.settled().await.leaves, before, "no leaf for any of these");
+    expected.push((String::from("civil"), String::from("bad-signature")));
+    assert_eq!(refusals(city, expected.len()).await, expected);
+    let before = before + 1;
+    assert_eq!(city.settled().await.leaves, before, "no other leaf for any of these");
     accept.signature = adapter.sign(&offer.trade.octets());
     for _ in 0..2 {
         assert_eq!(adapter.send(&accept).await.status, 200);
     }
     assert_eq!(city.settled().await.leaves, before + 1, "one leaf for one trade");
+    // A flood is refused as politely, and does not fill the ledger: one more is on record, then one a minute.
+    for _ in 0..40 {
+        let mut forged = adapter.order();
+        forged.order.purpose = String::from("curiosity");
+        let (_, detail) = fault(&adapter.send(&forged).await);
+        assert_eq!(detail.code, "security.check");
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let flooded = refusals(city, expected.len() + 1).await.len() - expected.len();
+    assert!((1..=2).contains(&flooded), "{flooded} of 40");
 }
 
 /// The legacy system down, then answering rubbish: a Receiver fault and a failed record each.

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Cosignature;
 use crate::node::is_sound;
-use crate::record::{BATCH_BYTES_MAX, Entry};
+use crate::record::{BATCH_BYTES_MAX, Entry, Verdict};
 use crate::tree::Hash;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
@@ -16,6 +16,9 @@ const ENTRIES: u64 = 7;
 const CHANGES: u64 = 2;
 /// Octets of the name that a read goes by.
 const CONTEXT_BYTES_MAX: usize = 64;
+
+/// The first octet of an entry for the leader.
+const FORWARD: u8 = 2;
 
 /// One frame. Its first octet says which.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +43,7 @@ impl Frame {
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Raft(message) => [[1].as_slice(), &message.write_to_bytes().unwrap_or_default()].concat(),
-            Self::Forward(entry) => [[2].as_slice(), &entry.encode()].concat(),
+            Self::Forward(entry) => [[FORWARD].as_slice(), &entry.encode()].concat(),
             Self::Head { size, root, cosignature } => {
                 [[3].as_slice(), &size.to_be_bytes(), &root.0, &cosignature.seconds.to_be_bytes(), &cosignature.value].concat()
             }
@@ -49,6 +52,12 @@ impl Frame {
             Self::Transfer(to) => [[6].as_slice(), &to.to_be_bytes()].concat(),
             Self::Mark => vec![7],
         }
+    }
+
+    /// Of a frame that should be an entry for the leader and is none: why not, and the digest of what is there instead.
+    pub(crate) fn no_entry(octets: &[u8]) -> Option<(Verdict, Hash)> {
+        let (_, entry) = octets.split_first().filter(|(tag, _)| **tag == FORWARD)?;
+        Some((Entry::decode(entry).err()?, Hash::of(entry)))
     }
 
     pub(crate) fn decode(octets: &[u8]) -> Option<Self> {
@@ -61,7 +70,7 @@ impl Frame {
                 let message = without_groups(rest, Some(ENTRIES)).then(|| Message::parse_from_bytes(rest).ok())??;
                 sound(&message).then(|| Self::Raft(Box::new(message)))
             }
-            2 => Entry::decode(rest).ok().map(Self::Forward),
+            &FORWARD => Entry::decode(rest).ok().map(Self::Forward),
             3 => {
                 let (size, rest) = rest.split_first_chunk::<8>()?;
                 let (root, rest) = rest.split_first_chunk::<32>()?;

@@ -10,7 +10,7 @@ mod start;
 pub(crate) use membership::is_sound;
 pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Status, Transaction};
 
-use crate::body::{Member, Request};
+use crate::body::{Member, Record, Request};
 use crate::checkpoint::{Checkpoint, Note, Policy};
 use crate::frame::{Frame, change_of_members};
 use crate::medium::{Medium, StoreError};
@@ -22,7 +22,7 @@ use crate::segment::SEAL_EVERY;
 use crate::snapshot::Snapshot;
 use crate::state::{Applied, Checked, Judged, ROOT_MS, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
-use crate::tree::{Hash, Tree};
+use crate::tree::{Hash, Tree, leaf_hash};
 use crate::witness::{Effect, Fork, Witness};
 use disk::{Disk, log_entry};
 use membership::{Next, Wanted};
@@ -48,6 +48,13 @@ enum Committed {
     Mark { raft_index: u64, stamp: Timestamp },
     Record { raft_index: u64, stamp: Timestamp, judged: Option<Box<Judged>> },
     Members(Option<ConfChangeV2>),
+}
+
+/// Where a proposal comes from: a ticket of this node's, or another node that took this one for the leader.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Ticket(u64),
+    Node(u64),
 }
 
 /// A node that is at most so many entries behind has caught up.
@@ -569,7 +576,7 @@ impl<M: Medium> Node<M> {
             if let Err(verdict) = judged {
                 self.withdraw(ticket);
                 self.remember(client.to_owned(), verdict.clone());
-                refuse(Some(ticket), verdict, outputs);
+                outputs.put(Output::Answer { ticket, answer: Answer::Invalid(verdict) });
             }
         }
     }
@@ -614,33 +621,37 @@ impl<M: Medium> Node<M> {
     }
 
     /// A proposal waits for its batch, or is refused at once when too many wait.
-    fn arrive(&self, ticket: u64, entry: Entry, arrived: &mut Vec<(Option<u64>, Entry)>, outputs: &mut dyn Outbox) {
+    fn arrive(&self, ticket: u64, entry: Entry, arrived: &mut Vec<(Source, Entry)>, outputs: &mut dyn Outbox) {
         if self.pending.len() + arrived.len() >= self.pending_max || self.pending.contains_key(&ticket) {
             outputs.put(Output::Answer { ticket, answer: Answer::Busy });
         } else {
-            arrived.push((Some(ticket), entry));
+            arrived.push((Source::Ticket(ticket), entry));
         }
     }
 
     /// Reads proposals, of tickets here and forwarded ones, and verifies their parties' signatures as one batch. What is
     /// admitted is proposed and kept for its commit.
-    fn admit(&mut self, arrived: Vec<(Option<u64>, Entry)>, now: Timestamp, outputs: &mut dyn Outbox) {
-        let (mut tickets, mut requests) = (Vec::new(), Vec::new());
-        for (ticket, entry) in arrived {
+    fn admit(&mut self, arrived: Vec<(Source, Entry)>, now: Timestamp, outputs: &mut dyn Outbox) {
+        let (mut sources, mut requests) = (Vec::new(), Vec::new());
+        for (source, entry) in arrived {
+            // What cannot be read is gone after it; of what another node sent, its digest may be asked for.
+            let kept = matches!(source, Source::Node(_)).then(|| entry.clone());
             match Request::read(entry) {
                 Ok(request) => {
-                    tickets.push((ticket, request.id().to_owned()));
+                    let digest = request.records().first().map(Record::hash).unwrap_or_default();
+                    sources.push((source, request.id().to_owned(), digest));
                     requests.push(request);
                 }
-                Err(verdict) => refuse(ticket, verdict, outputs),
+                Err(verdict) => self.refuse(source, verdict, kept.map(|entry| leaf_hash(entry.body())).unwrap_or_default(), outputs),
             }
         }
-        for (checked, (ticket, client)) in self.state.check(requests).into_iter().zip(tickets) {
-            match checked {
-                Ok(checked) => self.submit(ticket, checked, now, outputs),
-                Err(verdict) => {
+        for (checked, (source, client, digest)) in self.state.check(requests).into_iter().zip(sources) {
+            match (checked, source) {
+                (Ok(checked), Source::Ticket(ticket)) => self.submit(Some(ticket), checked, now, outputs),
+                (Ok(checked), Source::Node(_)) => self.submit(None, checked, now, outputs),
+                (Err(verdict), source) => {
                     self.remember(client, verdict.clone());
-                    refuse(ticket, verdict, outputs);
+                    self.refuse(source, verdict, digest, outputs);
                 }
             }
         }
@@ -663,6 +674,18 @@ impl<M: Medium> Node<M> {
                 if let Some(ticket) = ticket {
                     self.waiting.entry(client.clone()).or_default().insert(ticket);
                     self.pending.insert(ticket, Pending { entry, client, sent_at: self.ticks, since: now });
+                }
+            }
+        }
+    }
+
+    /// Answers the caller, or says what the other node presented.
+    fn refuse(&self, source: Source, verdict: Verdict, digest: Hash, outputs: &mut dyn Outbox) {
+        match source {
+            Source::Ticket(ticket) => outputs.put(Output::Answer { ticket, answer: Answer::Invalid(verdict) }),
+            Source::Node(node) => {
+                if let Some(member) = self.members.get(&node) {
+                    outputs.put(Output::Refused { member: member.id.clone(), verdict, digest });
                 }
             }
         }
@@ -700,13 +723,13 @@ impl<M: Medium> Node<M> {
         }
     }
 
-    fn receive(&mut self, from: u64, octets: &[u8], now: Timestamp, arrived: &mut Vec<(Option<u64>, Entry)>, outputs: &mut dyn Outbox) {
+    fn receive(&mut self, from: u64, octets: &[u8], now: Timestamp, arrived: &mut Vec<(Source, Entry)>, outputs: &mut dyn Outbox) {
         let Some(member) = self.members.get(&from).filter(|member| member.node != self.me.node) else { return };
         let name = member.id.clone();
         match Frame::decode(octets) {
             // An error of step is a message that Raft has no use for: an old one, or of a peer it does not count.
             Some(Frame::Raft(message)) if self.fits(from, &message) => drop(self.raft.step(*message)),
-            Some(Frame::Forward(entry)) if self.raft.raft.state == StateRole::Leader => arrived.push((None, entry)),
+            Some(Frame::Forward(entry)) if self.raft.raft.state == StateRole::Leader => arrived.push((Source::Node(from), entry)),
             Some(Frame::Head { size, root, cosignature }) => {
                 self.witness.head(&self.tree, &name, (size, root, cosignature), now, &mut self.effects);
             }
@@ -718,6 +741,12 @@ impl<M: Medium> Node<M> {
             }
             Some(Frame::Mark) if self.raft.raft.state == StateRole::Leader => self.mark(now, outputs),
             Some(Frame::Transfer(to)) if self.raft.raft.state == StateRole::Leader => self.transfer(to, outputs),
+            None => {
+                let led = self.raft.raft.state == StateRole::Leader;
+                if let Some((verdict, digest)) = Frame::no_entry(octets).filter(|_| led) {
+                    self.refuse(Source::Node(from), verdict, digest, outputs);
+                }
+            }
             _ => {}
         }
     }
@@ -918,11 +947,5 @@ fn settings(node: u64, election_tick: usize, heartbeat_tick: usize) -> raft::Con
         batch_append: true,
         max_committed_size_per_ready: 8 << 20,
         ..raft::Config::default()
-    }
-}
-
-fn refuse(ticket: Option<u64>, verdict: Verdict, outputs: &mut dyn Outbox) {
-    if let Some(ticket) = ticket {
-        outputs.put(Output::Answer { ticket, answer: Answer::Invalid(verdict) });
     }
 }

@@ -25,9 +25,9 @@ impl Replay {
             self.seen.remove(&old);
         }
         if self.seen.contains(&digest) {
-            return Err(
-                Fault::new(Reason::FailedAuthentication, "this signed message was received before").xpath("/Envelope/Header/Security")
-            );
+            return Err(Fault::new(Reason::FailedAuthentication, "this signed message was received before")
+                .xpath("/Envelope/Header/Security")
+                .because("replayed"));
         }
         if self.seen.len() >= self.entries_max {
             return Err(Fault::new(Reason::Busy, "too many signed messages within their window"));

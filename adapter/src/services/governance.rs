@@ -1,7 +1,7 @@
 //! Governance: this sector's proposals and votes, its record key, and what the members have agreed on.
 
 use crate::fault::{Fault, Reason};
-use crate::services::{Recorded, put};
+use crate::services::{Recorded, named, put};
 use crate::site::{Account, Site};
 use crate::unified::governance::{
     Ending, HeldKeys, Key, ListKeys, ListKeysResponse, ListProposals, ListProposalsResponse, MemberEntry, MemberVoice, PrepareKey,
@@ -166,13 +166,6 @@ pub async fn rotate_key(site: &Site, _: &Account, _: RotateKey, _: Timestamp) ->
     let Recorded { id, index, receipt } = put(site, &record.id, &record).await?;
     site.keys.named(key);
     Ok(RotateKeyResponse { record_id: id, leaf_index: index, record_key: key.to_string(), receipt })
-}
-
-/// A record id that follows from a name (RFC 9562 §5.8: a hash is a version 8).
-fn named(name: &Hash) -> String {
-    let mut octets = [0; 16];
-    octets.iter_mut().zip(name.0).for_each(|(octet, hashed)| *octet = hashed);
-    uuid::Builder::from_custom_bytes(octets).into_uuid().to_string()
 }
 
 /// The keys that members hold and held.

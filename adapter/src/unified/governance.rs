@@ -108,6 +108,11 @@ shape! {
             "l" "MessageCertificate" message_certificate: Option<String>,
         }
     }
+    /// l:Refusal.
+    RefusalRecord = "l" "Refusal" {
+        attributes { "id" id: String, "ledger" ledger: String }
+        elements { "l" "Sector" sector: String, "l" "Account" account: String, "l" "Verdict" verdict: String, "l" "Digest" digest: String }
+    }
     /// A new key, and its signature over the statement of FORMAT.md in base64.
     ProvenKey {
         attributes { "proof" proof: String }

@@ -24,10 +24,19 @@ const NAMESPACES: [(&str, &str); 15] = [
     ("xsi", super::XSI),
 ];
 
+/// Namespaces of the house without a prefix of their own here.
+const KNOWN: [&str; 2] = ["urn:waybill:common:1", "urn:waybill:mapping:1"];
+
 /// The namespace of a prefix of the house; none for "".
 #[must_use]
 pub fn namespace(prefix: &str) -> &'static str {
     NAMESPACES.iter().find(|(house, _)| *house == prefix).map_or("", |(_, namespace)| namespace)
+}
+
+/// Whether a namespace is one of the house's that this version knows.
+#[must_use]
+pub fn is_known(namespace: &str) -> bool {
+    NAMESPACES.iter().any(|(_, known)| *known == namespace) || KNOWN.contains(&namespace)
 }
 
 /// The house's prefix of a namespace; a namespace that is not the house's is written as the default one.

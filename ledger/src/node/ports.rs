@@ -197,6 +197,15 @@ pub enum Output {
         /// The evidence.
         evidence: Fork,
     },
+    /// As leader: another node handed on what no leaf can hold. Its own member's adapter should have refused it.
+    Refused {
+        /// The member whose node it is.
+        member: String,
+        /// Why.
+        verdict: Verdict,
+        /// [`crate::body::Record::hash`] of the first body; SHA-256 of what is no entry at all.
+        digest: Hash,
+    },
     /// A leader's stamp and this node's clock are more than [`CLOCK_MS_MAX`] apart. The stamp counts all the same.
     Clock {
         /// The node that leads.

@@ -437,7 +437,7 @@ impl World {
             Output::Fork { evidence } => {
                 return Err(Violation { rule: "no-fork", what: format!("node {name} accuses: {}", evidence.text()) });
             }
-            Output::Leader { .. } | Output::Clock { .. } | Output::Members { .. } => {}
+            Output::Leader { .. } | Output::Clock { .. } | Output::Members { .. } | Output::Refused { .. } => {}
         }
         Ok(())
     }

@@ -206,6 +206,7 @@ pub struct Network<M: Medium> {
     pub forks: Vec<Fork>,
     pub reads: BTreeMap<u64, u64>,
     pub clocks: Vec<(u64, i64)>,
+    pub refused: Vec<(String, &'static str)>,
     pub members: BTreeMap<u64, Vec<u64>>,
     pub cut: BTreeSet<u64>,
     pub now: Timestamp,
@@ -225,6 +226,7 @@ impl<M: Medium> Network<M> {
             forks: Vec::new(),
             reads,
             clocks,
+            refused: Vec::new(),
             members: BTreeMap::new(),
             cut: BTreeSet::new(),
             now: NOW,
@@ -245,6 +247,7 @@ impl<M: Medium> Network<M> {
                 Output::Fork { evidence } => self.forks.push(evidence),
                 Output::ReadAt { ticket, index } => assert!(self.reads.insert(ticket, index).is_none(), "one answer a read"),
                 Output::Clock { leader, ahead_ms } => self.clocks.push((leader, ahead_ms)),
+                Output::Refused { member, verdict, .. } => self.refused.push((member, verdict.code())),
                 Output::Members { members } => drop(self.members.insert(number, members.iter().map(|member| member.node).collect())),
                 Output::Leader { .. } => {}
             }

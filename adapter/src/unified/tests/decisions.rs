@@ -62,6 +62,9 @@ fn governance_comes_back_byte_for_byte() {
         "<sg:RotateKeyResponse><sg:RecordId>$U</sg:RecordId><sg:LeafIndex>3</sg:LeafIndex><sg:RecordKey>$H</sg:RecordKey></sg:RotateKeyResponse>",
     ));
     check::<Key>(&fill("<l:Key @ID><l:Member>civil</l:Member><l:RecordKey proof=\"MEUCIQ==\">$H</l:RecordKey></l:Key>"));
+    check::<RefusalRecord>(&fill(
+        "<l:Refusal @ID><l:Sector>civil</l:Sector><l:Account>health</l:Account><l:Verdict>bad-signature</l:Verdict><l:Digest>$H</l:Digest></l:Refusal>",
+    ));
     check::<ListKeys>("<sg:ListKeys><sg:Member>civil</sg:Member></sg:ListKeys>");
     check::<ListKeysResponse>(&fill(
         "<sg:ListKeysResponse><sg:Held from=\"0\" member=\"civil\" until=\"9\"><sg:RecordKey>$H</sg:RecordKey><sg:NodeKey>$H</sg:NodeKey></sg:Held>\
