@@ -3,10 +3,9 @@
 use crate::peers::Post;
 use crate::refusals::Refused;
 use ledger::medium::Directory;
-use ledger::node::{Answer, Input, Node, Outbox, Output};
+use ledger::node::{Answer, Done, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
 use ledger::record::{Entry, Outcome, Verdict};
-use ledger::seal::Sealed;
 use ledger::segment::StoreError;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,7 +71,7 @@ enum Work {
     Withdraw { ticket: u64 },
     Fresh { ticket: u64, reply: oneshot::Sender<()> },
     Read(Reading),
-    Sealed(Result<Sealed, StoreError>),
+    Done(Box<Done<Directory>>),
     Stop,
 }
 
@@ -102,7 +101,7 @@ impl Replica {
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
             let desk = Desk { post, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
-            let mut owner = Owner { node, desk, progress, inputs: Vec::new(), leaves: None, sealed: back, finished: Vec::new() };
+            let mut owner = Owner { node, desk, progress, inputs: Vec::new(), leaves: None, back, finished: Vec::new() };
             owner.report();
             let mut tick_at = Instant::now() + TICK;
             loop {
@@ -235,9 +234,9 @@ struct Owner<P> {
     inputs: Vec<Input>,
     /// Set when the thread was told to end: until when it may take.
     leaves: Option<Instant>,
-    /// Where a seal's thread says that it is done, and what was said.
-    sealed: SyncSender<Work>,
-    finished: Vec<Result<Sealed, StoreError>>,
+    /// Where a job's thread says that it is done, and what was said.
+    back: SyncSender<Work>,
+    finished: Vec<Done<Directory>>,
 }
 
 /// Where the node's outputs go while it works: a frame is on its link before the disk has it.
@@ -274,7 +273,7 @@ impl<P: FnMut(Post)> Owner<P> {
                     self.inputs.push(Input::Withdraw { ticket });
                 }
                 Work::Read(look) => look(&self.node),
-                Work::Sealed(sealed) => self.finished.push(sealed),
+                Work::Done(done) => self.finished.push(*done),
                 Work::Stop => return false,
             }
             next = if self.inputs.len() < BATCH { queue.try_recv().ok() } else { None };
@@ -295,16 +294,16 @@ impl<P: FnMut(Post)> Owner<P> {
     }
 
     fn step(&mut self) -> Result<(), StoreError> {
-        self.node.steps(self.inputs.drain(..), now(), &mut self.desk)?;
-        for sealed in self.finished.drain(..) {
-            self.node.sealed(sealed)?;
+        for done in self.finished.drain(..) {
+            self.node.done(done)?;
         }
+        self.node.steps(self.inputs.drain(..), now(), &mut self.desk)?;
         while let Some(job) = self.node.job() {
-            let back = self.sealed.clone();
-            let named = std::thread::Builder::new().name(String::from("seal"));
+            let back = self.back.clone();
+            let named = std::thread::Builder::new().name(String::from("job"));
             // The thread ends with its job; a node that has stopped meanwhile does not want to know.
-            let run = move || drop(back.send(Work::Sealed(job.run())));
-            named.spawn(run).map_err(|error| StoreError::Io { what: "start a thread", path: "seal".into(), error })?;
+            let run = move || drop(back.send(Work::Done(Box::new(job.run()))));
+            named.spawn(run).map_err(|error| StoreError::Io { what: "start a thread", path: "job".into(), error })?;
         }
         self.report();
         Ok(())

@@ -6,7 +6,7 @@ mod opening;
 use crate::at_rest::AtRest;
 use crate::clients::{TAG, Tag};
 use crate::medium::{Medium, StoreError};
-use crate::segment::{BUNDLE, Bundle, Extent, SEAL_EVERY, Segment, leaves_of, unchecked};
+use crate::segment::{BUNDLE, Bundle, Extent, SEAL_EVERY, SEAL_LEAVES, Segment, ends, leaves_of, unchecked};
 use crate::tree::{Hash, Lower, leaf_hash, root_of};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -42,12 +42,15 @@ pub struct Archive<M> {
     pub(crate) medium: M,
     pub(crate) ledger: Hash,
     pub(crate) at_rest: Option<AtRest>,
+    /// So many leaves end a segment.
+    pub(crate) segment_leaves: u64,
     catalog: Arc<Mutex<Catalog>>,
 }
 
 impl<M: Clone> Clone for Archive<M> {
     fn clone(&self) -> Self {
-        Self { medium: self.medium.clone(), ledger: self.ledger, at_rest: self.at_rest.clone(), catalog: Arc::clone(&self.catalog) }
+        let (medium, at_rest, catalog) = (self.medium.clone(), self.at_rest.clone(), Arc::clone(&self.catalog));
+        Self { medium, ledger: self.ledger, at_rest, segment_leaves: self.segment_leaves, catalog }
     }
 }
 
@@ -72,7 +75,12 @@ struct Catalog {
 impl<M: Medium> Archive<M> {
     pub(crate) fn new(medium: M, ledger: Hash, at_rest: Option<AtRest>, floor: u64) -> Self {
         let catalog = Catalog { floor, ..Catalog::default() };
-        Self { medium, ledger, at_rest, catalog: Arc::new(Mutex::new(catalog)) }
+        Self { medium, ledger, at_rest, segment_leaves: SEAL_LEAVES, catalog: Arc::new(Mutex::new(catalog)) }
+    }
+
+    /// Whether a segment ends at a tree of `size` leaves, when it holds the leaves from `first` on with so many logical octets.
+    pub(crate) fn ends(&self, first: u64, size: u64, octets: u64) -> bool {
+        ends(first, size, octets) || (size.is_multiple_of(SEAL_EVERY) && size >= first + self.segment_leaves)
     }
 
     /// How many leaves are sealed, pruned ones included.
@@ -206,6 +214,12 @@ impl<M: Medium> Archive<M> {
         Ok(usize::try_from(at).ok().and_then(|at| tags.get(at)) == Some(&tag))
     }
 
+    /// Becomes what another archive is over the same medium, for all clones: a snapshot was installed.
+    pub(crate) fn follow(&self, other: &Self) {
+        let taken = std::mem::take(&mut *other.catalog());
+        *self.catalog() = taken;
+    }
+
     /// Takes in a sealed segment and the roots of its bundles.
     pub(crate) fn add(&self, segment: Option<Segment>, roots: &[Hash]) {
         let mut catalog = self.catalog();
@@ -254,23 +268,39 @@ impl<M: Medium> Archive<M> {
         (self.root(tile).is_some() && root_of(&hashes) == self.root(tile)).then_some(hashes)
     }
 
-    fn read_bundle(&self, bundle: u64) -> Result<Arc<Bundle>, StoreError> {
+    /// A bundle as it is compressed, for a peer that checks it by its leaves.
+    ///
+    /// # Errors
+    /// As [`Archive::bundle`].
+    pub(crate) fn packed(&self, bundle: u64) -> Result<Vec<u8>, StoreError> {
+        match self.holder(bundle)?.packed(&self.medium, bundle) {
+            Err(StoreError::Corrupt { what, .. }) => Err(self.damaged(bundle, &what)),
+            other => other,
+        }
+    }
+
+    /// The segment that holds a bundle.
+    fn holder(&self, bundle: u64) -> Result<Arc<Segment>, StoreError> {
         let segment = {
             let catalog = self.catalog();
-            if let Some((_, read)) = catalog.bundles.iter().find(|(number, _)| *number == bundle) {
-                return Ok(Arc::clone(read));
+            if bundle >= catalog.roots.len() as u64 {
+                return Err(StoreError::Diverged(format!("bundle {bundle} is not sealed")));
             }
             if bundle * BUNDLE < catalog.floor {
                 return Err(StoreError::Pruned(catalog.floor));
             }
-            if bundle >= catalog.roots.len() as u64 {
-                return Err(StoreError::Diverged(format!("bundle {bundle} is not sealed")));
-            }
             catalog.segments.range(..=bundle * BUNDLE).next_back().map(|(_, segment)| Arc::clone(segment))
         };
-        let Some(segment) = segment.filter(|segment| bundle * BUNDLE < segment.extent.end) else {
-            return Err(self.damaged(bundle, "the segment is lost"));
-        };
+        let segment = segment.filter(|segment| bundle * BUNDLE < segment.extent.end);
+        segment.ok_or_else(|| self.damaged(bundle, "the segment is lost"))
+    }
+
+    fn read_bundle(&self, bundle: u64) -> Result<Arc<Bundle>, StoreError> {
+        let recent = self.catalog().bundles.iter().find(|(number, _)| *number == bundle).map(|(_, read)| Arc::clone(read));
+        if let Some(read) = recent {
+            return Ok(read);
+        }
+        let segment = self.holder(bundle)?;
         let octets = match segment.bundle(&self.medium, bundle) {
             Err(StoreError::Corrupt { what, .. }) => return Err(self.damaged(bundle, &what)),
             other => other?,

@@ -14,6 +14,9 @@ const NUMBER_MAX: u64 = 1 << 48;
 /// The entries of a message, and the changes of a change of members, by their protobuf numbers.
 const ENTRIES: u64 = 7;
 const CHANGES: u64 = 2;
+/// Octets of a part of something that was asked for, and parts of one thing.
+pub(crate) const PIECE_BYTES_MAX: usize = 256 << 10;
+const PARTS_MAX: u32 = 16 << 10;
 /// Octets of the name that a read goes by.
 const CONTEXT_BYTES_MAX: usize = 64;
 
@@ -37,6 +40,51 @@ pub(crate) enum Frame {
     Transfer(u64),
     /// A wish to the leader for a state root.
     Mark,
+    /// A leader's log begins with this entry: who has none of those before it needs a snapshot.
+    Behind(u64),
+    /// A wish for a part of something.
+    Want { item: Item, part: u32 },
+    /// A part of so many; none of zero: it is not to be had here.
+    Piece { item: Item, part: u32, parts: u32, octets: Vec<u8> },
+}
+
+/// What a node can ask another one for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Item {
+    /// The newest snapshot: it comes as [`Item::Snapshot`] of its size.
+    Newest,
+    /// The snapshot of so many leaves, with a checkpoint and the path to it.
+    Snapshot(u64),
+    /// The roots of the bundles below so many leaves.
+    Roots(u64),
+    /// A bundle of 256 leaves, compressed.
+    Bundle(u64),
+}
+
+impl Item {
+    fn encode(self) -> Vec<u8> {
+        let (kind, number) = match self {
+            Self::Newest => (0, 0),
+            Self::Snapshot(size) => (1, size),
+            Self::Roots(size) => (2, size),
+            Self::Bundle(number) => (3, number),
+        };
+        [[kind].as_slice(), &number.to_be_bytes()].concat()
+    }
+
+    fn decode(octets: &[u8]) -> Option<(Self, &[u8])> {
+        let (kind, rest) = octets.split_first()?;
+        let (number, rest) = rest.split_first_chunk::<8>()?;
+        let number = Some(u64::from_be_bytes(*number)).filter(|number| *number < NUMBER_MAX)?;
+        let item = match kind {
+            0 if number == 0 => Self::Newest,
+            1 => Self::Snapshot(number),
+            2 => Self::Roots(number),
+            3 => Self::Bundle(number),
+            _ => return None,
+        };
+        Some((item, rest))
+    }
 }
 
 impl Frame {
@@ -51,6 +99,11 @@ impl Frame {
             Self::Ask => vec![5],
             Self::Transfer(to) => [[6].as_slice(), &to.to_be_bytes()].concat(),
             Self::Mark => vec![7],
+            Self::Behind(first) => [[8].as_slice(), &first.to_be_bytes()].concat(),
+            Self::Want { item, part } => [[9].as_slice(), &item.encode(), &part.to_be_bytes()].concat(),
+            Self::Piece { item, part, parts, octets } => {
+                [[10].as_slice(), &item.encode(), &part.to_be_bytes(), &parts.to_be_bytes(), octets].concat()
+            }
         }
     }
 
@@ -80,6 +133,19 @@ impl Frame {
             5 => rest.is_empty().then_some(Self::Ask),
             6 => Some(Self::Transfer(u64::from_be_bytes(rest.try_into().ok()?))),
             7 => rest.is_empty().then_some(Self::Mark),
+            8 => Some(Self::Behind(u64::from_be_bytes(rest.try_into().ok()?))),
+            9 => {
+                let (item, rest) = Item::decode(rest)?;
+                Some(Self::Want { item, part: u32::from_be_bytes(rest.try_into().ok()?) })
+            }
+            10 => {
+                let (item, rest) = Item::decode(rest)?;
+                let (part, rest) = rest.split_first_chunk::<4>()?;
+                let (parts, octets) = rest.split_first_chunk::<4>()?;
+                let (part, parts) = (u32::from_be_bytes(*part), u32::from_be_bytes(*parts));
+                let fits = parts <= PARTS_MAX && octets.len() <= PIECE_BYTES_MAX && (part < parts || parts == 0 && octets.is_empty());
+                fits.then(|| Self::Piece { item, part, parts, octets: octets.to_vec() })
+            }
             _ => None,
         }
     }
@@ -184,12 +250,21 @@ mod tests {
         let head = Frame::Head { size: 7, root: Hash::of(b"r"), cosignature: Cosignature { seconds: 9, value: [5; 64] } };
         for frame in
             [Frame::Raft(Box::new(append())), Frame::Forward(entry), head, Frame::Note("note".to_owned()), Frame::Ask, Frame::Transfer(3)]
+                .into_iter()
+                .chain([Item::Newest, Item::Snapshot(4096), Item::Roots(9), Item::Bundle(3)].map(|item| Frame::Want { item, part: 7 }))
+                .chain([Frame::Behind(4), Frame::Piece { item: Item::Bundle(3), part: 1, parts: 2, octets: vec![7; 30] }])
         {
             let octets = frame.encode();
             assert_eq!(Frame::decode(&octets), Some(frame));
-            if octets[0] != 4 && octets[0] != 2 {
+            if ![2, 4, 10].contains(&octets[0]) {
                 assert_eq!(Frame::decode(&[&octets, [0].as_slice()].concat()), None);
             }
+        }
+        let piece = |part, parts, octets| Frame::Piece { item: Item::Roots(1), part, parts, octets }.encode();
+        assert!(Frame::decode(&piece(0, 0, vec![])).is_some(), "not to be had");
+        for wrong in [piece(0, 0, vec![1]), piece(2, 2, vec![]), piece(0, PARTS_MAX + 1, vec![]), piece(0, 1, vec![0; PIECE_BYTES_MAX + 1])]
+        {
+            assert_eq!(Frame::decode(&wrong), None);
         }
         assert_eq!(Frame::decode(&[]), None);
         assert_eq!(Frame::decode(&[9]), None);

@@ -4,7 +4,7 @@ use crate::archive::Archive;
 use crate::clients::Tag;
 use crate::medium::{Medium, StoreError};
 use crate::record::client_of;
-use crate::segment::{BUNDLE, ends, leaves_of};
+use crate::segment::{BUNDLE, leaves_of};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::tree::{Hash, Tree, leaf_hash, root_of};
@@ -77,7 +77,7 @@ impl<M: Medium> Install<M> {
         while let Some(octets) = self.held.remove(&self.next()) {
             self.length += octets.len() as u64;
             self.bundles.push(octets);
-            if ends(self.first, self.next() * BUNDLE, self.length) {
+            if self.archive.ends(self.first, self.next() * BUNDLE, self.length) {
                 self.write_segment()?;
             }
         }

@@ -1,14 +1,18 @@
 //! One replica: the whole Ready loop of Raft in this one file, numbered as raft's documentation numbers it.
 
 mod disk;
+mod give;
+mod job;
 mod membership;
 mod ports;
 mod prepared;
 mod reads;
 mod start;
+mod take;
 
+pub use job::{Done, Job};
 pub(crate) use membership::is_sound;
-pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Status, Transaction};
+pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Standing, Status, Transaction};
 
 use crate::body::{Member, Record, Request};
 use crate::checkpoint::{Checkpoint, Note, Policy};
@@ -17,7 +21,7 @@ use crate::medium::{Medium, StoreError};
 use crate::mutant;
 use crate::proof::Receipt;
 use crate::record::{Entry, Kind, Leaf, Stamped, Verdict};
-use crate::seal::{Seal, Sealed};
+use crate::seal::Sealed;
 use crate::segment::SEAL_EVERY;
 use crate::snapshot::Snapshot;
 use crate::state::{Applied, Checked, Judged, ROOT_MS, State};
@@ -25,6 +29,8 @@ use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree, leaf_hash};
 use crate::witness::{Effect, Fork, Witness};
 use disk::{Disk, log_entry};
+use give::Wishes;
+use job::{Outcome, Work};
 use membership::{Next, Wanted};
 use prepared::Prepared;
 use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
@@ -32,6 +38,7 @@ use raft::{RawNode, StateRole};
 use reads::Reads;
 use start::{Recent, Start};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use take::Taking;
 use xsd::time::Timestamp;
 
 #[derive(Debug)]
@@ -41,6 +48,13 @@ struct Pending {
     sent_at: u64,
     /// This node's clock when it came.
     since: Timestamp,
+}
+
+/// This node's number, and the member whose it is.
+#[derive(Debug)]
+struct Seat {
+    node: u64,
+    id: String,
 }
 
 /// A committed entry of the log, read.
@@ -70,11 +84,16 @@ pub struct Node<M: Medium> {
     recent: Recent,
     /// The log entry of which so many records have their leaves already: the snapshot was taken in the middle of it.
     resume: (u64, usize),
-    /// Seals that the driver has not fetched yet.
-    jobs: VecDeque<Seal<M>>,
+    /// Work that the driver has not fetched yet.
+    jobs: VecDeque<Job<M>>,
+    wishes: Wishes,
+    taking: Taking<M>,
+    /// What jobs have left for the next step to put out.
+    late: Vec<Output>,
+    config: Config,
     tree: Tree,
     witness: Witness,
-    me: Member,
+    me: Seat,
     members: BTreeMap<u64, Member>,
     pending: BTreeMap<u64, Pending>,
     /// The tickets that wait for each client id.
@@ -114,21 +133,21 @@ impl<M: Medium> Node<M> {
     /// saved as such follows in the first steps.
     ///
     /// # Errors
-    /// The genesis is not acceptable, the member is not in it, the store fails, or its leaves contradict
-    /// the checkpoint that was published of them.
+    /// The genesis is not acceptable, no number is given and none is known for the node key, the store fails, or its leaves
+    /// contradict the checkpoint that was published of them.
     pub fn open(config: Config, store: Store<M>) -> Result<Self, StoreError> {
         let mut store = store;
         let bad = |verdict: Verdict| StoreError::Diverged(format!("the genesis is not acceptable: {verdict}"));
-        let genesis = Request::read(config.genesis).map_err(bad)?;
+        let genesis = Request::read(config.genesis.clone()).map_err(bad)?;
         let (founded, founding) = State::found(genesis).map_err(bad)?;
-        let start = Start::of(&mut store, founded, founding)?;
-        let Start { state, tree, members, applied, resume } = start;
-        let me = state.member(&config.member).filter(|me| me.node_key == config.node_key.public()).cloned();
-        let me = me.ok_or_else(|| StoreError::Diverged(format!("the genesis has no node {} with this key", config.member)))?;
-        let policy = Policy::of_genesis(state.ledger(), state.genesis());
-        let witness = Witness::new(policy, me.id.clone(), config.node_key);
+        let Start { state, tree, members, applied, resume } = Start::of(&mut store, founded, founding)?;
+        let me = Seat { node: config.number(&state)?, id: config.member.clone() };
+        let policy = Policy::of_members(&state.origin(), state.members(), state.quorum());
+        let witness = Witness::new(policy, me.id.clone(), config.node_key.clone());
         let settings = raft::Config { applied, ..settings(me.node, config.election_ticks, config.heartbeat_ticks) };
-        let members = members.unwrap_or_else(|| Wanted::of(state.members()).founding());
+        // Whoever came later, or has not heard that it is a member, follows nobody until a leader speaks to it, and stands for nothing.
+        let founding = || Wanted::of(state.genesis().members.iter()).founding();
+        let members = members.unwrap_or_else(founding);
         let disk = Disk::new(store, members);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
@@ -138,6 +157,9 @@ impl<M: Medium> Node<M> {
             recent: Recent::default(),
             resume,
             jobs: VecDeque::new(),
+            wishes: Wishes::default(),
+            taking: Taking::default(),
+            late: Vec::new(),
             tree,
             witness,
             me,
@@ -158,6 +180,7 @@ impl<M: Medium> Node<M> {
             invalid: VecDeque::new(),
             clock_reported: None,
             effects: Vec::new(),
+            config,
         };
         node.pace();
         node.recover()?;
@@ -249,21 +272,62 @@ impl<M: Medium> Node<M> {
         Ok((leaf.client == id).then(|| Seen::of_leaf(&leaf)))
     }
 
-    /// A seal that is due, for the driver to run on any thread; its result comes back to [`Node::sealed`].
-    pub fn job(&mut self) -> Option<Seal<M>> {
+    /// Work that is due, for the driver to run on any thread; its result comes back to [`Node::done`].
+    pub fn job(&mut self) -> Option<Job<M>> {
         self.jobs.pop_front()
     }
 
-    /// Takes what a job has made durable: the leaves leave the memory, and the log forgets what is far behind.
+    /// Takes what came of a job. What follows from it leaves with the next step.
     ///
     /// # Errors
     /// The job or the store failed: the driver stops the process.
-    pub fn sealed(&mut self, sealed: Result<Sealed, StoreError>) -> Result<(), StoreError> {
+    pub fn done(&mut self, done: Done<M>) -> Result<(), StoreError> {
+        match done.0 {
+            Outcome::Sealed(sealed) => self.sealed(*sealed),
+            Outcome::Given(given) => {
+                let frames = self.given(given);
+                self.late.extend(frames.into_iter().map(|(to, octets)| Output::Send { to, octets }));
+                Ok(())
+            }
+            Outcome::Taken(taken) => self.taken(*taken),
+            Outcome::Mended { bundle, mended } => self.mended(bundle, mended),
+        }
+    }
+
+    /// The sealed leaves leave the memory, and the log forgets what is far behind.
+    fn sealed(&mut self, sealed: Result<Sealed, StoreError>) -> Result<(), StoreError> {
         let store = &mut self.raft.mut_store().store;
         store.adopt(sealed?)?;
         store.lean(&mut self.tree);
         let next = store.next_seal();
-        self.jobs.extend(next);
+        self.jobs.extend(next.map(|seal| Job(Work::Seal(Box::new(seal)))));
+        Ok(())
+    }
+
+    /// Goes on from a snapshot that has just become durable, as a node does that starts. Who waits here still waits.
+    fn go_on(&mut self) -> Result<(), StoreError> {
+        let mut next = Self::open(self.config.clone(), self.store().again()?)?;
+        assert!(next.state.size() >= self.state.size(), "a snapshot is only taken when it is ahead");
+        std::mem::swap(&mut next.witness, &mut self.witness);
+        std::mem::swap(&mut next.pending, &mut self.pending);
+        std::mem::swap(&mut next.waiting, &mut self.waiting);
+        std::mem::swap(&mut next.reads, &mut self.reads);
+        std::mem::swap(&mut next.invalid, &mut self.invalid);
+        std::mem::swap(&mut next.members, &mut self.members);
+        std::mem::swap(&mut next.wishes, &mut self.wishes);
+        std::mem::swap(&mut next.late, &mut self.late);
+        next.jobs.append(&mut self.jobs);
+        (next.ticks, next.marked_at, next.covered_at) = (self.ticks, self.marked_at, self.covered_at);
+        next.clock_reported = self.clock_reported;
+        *self = next;
+        // The leaves of what waits here may be among those that came.
+        let waiting: Vec<(u64, Entry)> = self.pending.iter().map(|(ticket, pending)| (*ticket, pending.entry.clone())).collect();
+        for (ticket, entry) in waiting {
+            if let Some(answer) = Request::read(entry).ok().and_then(|request| self.known(&request)) {
+                self.withdraw(ticket);
+                self.late.push(Output::Answer { ticket, answer });
+            }
+        }
         Ok(())
     }
 
@@ -317,6 +381,16 @@ impl<M: Medium> Node<M> {
             covered: self.witness.covered(),
             pending: self.pending.len(),
             split: self.witness.split(),
+            standing: self.standing(),
+            taking: self.taking.size(),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match self.state.members().any(|member| member.node == self.me.node) {
+            true => Standing::Member,
+            false if self.me.node <= self.state.node_max() => Standing::Removed,
+            false => Standing::Coming,
         }
     }
 }
@@ -336,6 +410,7 @@ impl<M: Medium> Node<M> {
     /// # Errors
     /// As [`Node::step`].
     pub fn steps(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
+        self.late.drain(..).for_each(|output| outputs.put(output));
         self.look_at_members(outputs);
         let mut arrived = Vec::new();
         for input in inputs {
@@ -562,7 +637,7 @@ impl<M: Medium> Node<M> {
         let raft_term = store.term(raft_index).unwrap_or_default();
         let skip = u32::try_from(skip).unwrap_or(u32::MAX);
         let job = store.seal(Snapshot { raft_index, raft_term, members, skip, size, root, state });
-        self.jobs.extend(job);
+        self.jobs.extend(job.map(|seal| Job(Work::Seal(Box::new(seal)))));
         // A checkpoint of just these leaves belongs to the segment.
         self.witness.sign(&self.tree, size, false, now, &mut self.effects);
     }
@@ -728,7 +803,7 @@ impl<M: Medium> Node<M> {
         let name = member.id.clone();
         match Frame::decode(octets) {
             // An error of step is a message that Raft has no use for: an old one, or of a peer it does not count.
-            Some(Frame::Raft(message)) if self.fits(from, &message) => drop(self.raft.step(*message)),
+            Some(Frame::Raft(message)) if self.fits(from, &message) => drop(self.raft.step(self.while_taking(*message))),
             Some(Frame::Forward(entry)) if self.raft.raft.state == StateRole::Leader => arrived.push((Source::Node(from), entry)),
             Some(Frame::Head { size, root, cosignature }) => {
                 self.witness.head(&self.tree, &name, (size, root, cosignature), now, &mut self.effects);
@@ -741,6 +816,9 @@ impl<M: Medium> Node<M> {
             }
             Some(Frame::Mark) if self.raft.raft.state == StateRole::Leader => self.mark(now, outputs),
             Some(Frame::Transfer(to)) if self.raft.raft.state == StateRole::Leader => self.transfer(to, outputs),
+            Some(Frame::Behind(first)) => self.behind(from, first, outputs),
+            Some(Frame::Want { item, part }) => self.wishes.add(from, item, part),
+            Some(Frame::Piece { item, part, parts, octets }) => self.piece(from, (item, part, parts), &octets, outputs),
             None => {
                 let led = self.raft.raft.state == StateRole::Leader;
                 if let Some((verdict, digest)) = Frame::no_entry(octets).filter(|_| led) {
@@ -810,6 +888,14 @@ impl<M: Medium> Node<M> {
         }
     }
 
+    /// While a snapshot is being written beside the log, the log stays as it is: a heartbeat commits nothing more.
+    fn while_taking(&self, mut message: Message) -> Message {
+        if self.taking.installs() {
+            message.commit = message.commit.min(self.raft.raft.raft_log.committed);
+        }
+        message
+    }
+
     /// Whether a message can be given to Raft, which ends the process on some that only a broken peer sends.
     fn fits(&self, from: u64, message: &Message) -> bool {
         let raft = &self.raft.raft;
@@ -820,6 +906,7 @@ impl<M: Medium> Node<M> {
                 // A follower would hand it on in its own name.
                 MessageType::MsgReadIndex => raft.state == StateRole::Leader,
                 MessageType::MsgHeartbeat => message.term < raft.term || message.commit <= last,
+                MessageType::MsgAppend | MessageType::MsgTimeoutNow => !self.taking.installs(),
                 MessageType::MsgAppendResponse => message.reject || message.term != raft.term || message.index <= last,
                 _ => true,
             }
@@ -835,6 +922,9 @@ impl<M: Medium> Node<M> {
             self.raft.mut_store().store.save(Batch { hard_state, note: Some(&note), entries: &[] })?;
         }
         self.lead_members(outputs);
+        self.tell_who_is_behind(outputs);
+        self.take_on(outputs);
+        self.give();
         self.reads.late(self.ticks.saturating_sub(patience));
         let late: Vec<u64> =
             self.pending.iter().filter(|(_, pending)| pending.sent_at + patience <= self.ticks).map(|(ticket, _)| *ticket).collect();

@@ -174,6 +174,13 @@ fn compress(bundle: &[u8]) -> Result<Vec<u8>, StoreError> {
     zstd::bulk::compress(bundle, ZSTD_LEVEL).map_err(|error| StoreError::Io { what: "compress", path: "a bundle".into(), error })
 }
 
+/// The logical octets of a compressed bundle; `None` if they are none, or more than any bundle has.
+pub(crate) fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+    let length = zstd::zstd_safe::get_frame_content_size(packed).ok()??;
+    let length = usize::try_from(length).ok().filter(|length| *length <= BUNDLE_OCTETS_MAX)?;
+    zstd::bulk::decompress(packed, length).ok().filter(|octets| octets.len() == length)
+}
+
 fn padding(row: &Row, error: StoreError) -> Result<Vec<u8>, StoreError> {
     match error {
         StoreError::Corrupt { .. } => Ok(vec![0; usize::try_from(row.stored).unwrap_or(0)]),
@@ -262,20 +269,27 @@ impl Segment {
     /// # Errors
     /// It is damaged, or the medium failed.
     pub(crate) fn bundle<M: Medium>(&self, medium: &M, bundle: u64) -> Result<Vec<u8>, StoreError> {
+        let (_, row) = self.row(bundle)?;
+        let octets = unpacked(&self.packed(medium, bundle)?).filter(|octets| octets.len() == row.logical as usize);
+        let what = || format!("bundle {bundle} cannot be decompressed");
+        octets.ok_or_else(|| StoreError::corrupt(medium.path(&self.name), row.offset, what()))
+    }
+
+    /// A bundle as it is compressed, for a peer that checks it by its leaves.
+    ///
+    /// # Errors
+    /// It is damaged, or the medium failed.
+    pub(crate) fn packed<M: Medium>(&self, medium: &M, bundle: u64) -> Result<Vec<u8>, StoreError> {
         let (part, row) = self.row(bundle)?;
         let stored = self.stored(medium, row)?;
         let corrupt = |what: &str| StoreError::corrupt(medium.path(&self.name), row.offset, format!("bundle {bundle} {what}"));
         if crc32fast::hash(&stored) != row.crc {
             return Err(corrupt("does not match its checksum"));
         }
-        let packed = match &self.key {
-            Some(key) => key.decrypt(part, &stored).ok_or_else(|| corrupt("cannot be decrypted"))?,
-            None => stored,
-        };
-        let length = usize::try_from(row.logical).ok().filter(|length| *length <= BUNDLE_OCTETS_MAX);
-        let length = length.ok_or_else(|| corrupt("is longer than any"))?;
-        let octets = zstd::bulk::decompress(&packed, length).ok().filter(|octets| octets.len() == length);
-        octets.ok_or_else(|| corrupt("cannot be decompressed"))
+        match &self.key {
+            Some(key) => key.decrypt(part, &stored).ok_or_else(|| corrupt("cannot be decrypted")),
+            None => Ok(stored),
+        }
     }
 
     /// Where a bundle lies in the file, in octets.

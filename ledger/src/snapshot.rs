@@ -7,7 +7,7 @@ use crate::tree::Hash;
 const MAGIC: &[u8; 12] = b"WAYBILL2snap";
 const PREFIX: &str = "snap_";
 /// Of the state in it.
-const STATE_OCTETS_MAX: u64 = 4 << 30;
+pub(crate) const STATE_OCTETS_MAX: u64 = 4 << 30;
 
 /// What a node needs of everything before a place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +44,7 @@ impl Snapshot {
     /// # Errors
     /// The compressor has no memory.
     pub(crate) fn encode(&self, ledger: &Hash, at_rest: Option<&AtRest>) -> Result<Vec<u8>, StoreError> {
-        let mut plain = Vec::new();
-        for number in [self.raft_index, self.raft_term, self.size, u64::from(self.skip), self.members.len() as u64] {
-            plain.extend_from_slice(&number.to_be_bytes());
-        }
-        plain.extend_from_slice(&self.root.0);
-        plain.extend_from_slice(&self.members);
-        plain.extend_from_slice(&self.state);
+        let plain = self.plain();
         let failed = |error| StoreError::Io { what: "compress", path: "a snapshot".into(), error };
         let packed = zstd::bulk::compress(&plain, 1).map_err(failed)?;
         let mut octets = [MAGIC.as_slice(), &ledger.0, &(plain.len() as u64).to_be_bytes()].concat();
@@ -98,7 +92,19 @@ impl Snapshot {
         snapshot.ok_or_else(|| corrupt("its parts do not fit"))
     }
 
-    fn parse(plain: &[u8]) -> Option<Self> {
+    /// Its octets, as they are before compression.
+    pub(crate) fn plain(&self) -> Vec<u8> {
+        let mut plain = Vec::new();
+        for number in [self.raft_index, self.raft_term, self.size, u64::from(self.skip), self.members.len() as u64] {
+            plain.extend_from_slice(&number.to_be_bytes());
+        }
+        plain.extend_from_slice(&self.root.0);
+        plain.extend_from_slice(&self.members);
+        plain.extend_from_slice(&self.state);
+        plain
+    }
+
+    pub(crate) fn parse(plain: &[u8]) -> Option<Self> {
         let (numbers, rest) = plain.split_first_chunk::<40>()?;
         let mut numbers = numbers.as_chunks::<8>().0.iter().map(|number| u64::from_be_bytes(*number));
         let mut next = || numbers.next().unwrap_or(0);

@@ -9,16 +9,17 @@ use crate::at_rest::AtRest;
 use crate::clients::{Clients, Tag};
 use crate::medium::Medium;
 use crate::seal::{Fresh, Seal, Sealed};
-use crate::segment::{DRAFT, SEAL_EVERY, checked, ends, put_file, unchecked};
+use crate::segment::{DRAFT, SEAL_EVERY, checked, put_file, unchecked};
 use crate::snapshot::{Snapshot, name, size_of};
 use crate::tree::{Hash, Tree};
 use crate::wal::Wal;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Seals whose log entries are kept for nodes that are behind: a node that misses more, a million records and above, cannot
-/// follow by the log alone.
-const LOG_SEALS: usize = 64;
+/// Seals whose log entries are kept. A node that misses more, 32,000 records and above, is given the snapshot: that is less than
+/// the log over the same records, and the log is the part of the disk that is neither compressed nor encrypted. One seal would
+/// do; with two, a node that is being given one finds the log still there when it has it.
+const LOG_SEALS: usize = 2;
 
 /// Says which leaves were pruned: there before any of them goes.
 const FLOOR: &str = "floor";
@@ -99,13 +100,29 @@ impl<M: Medium> Store<M> {
         })
     }
 
-    /// Opens the store again, after a snapshot was installed.
+    /// Ends a segment after so many leaves already, a multiple of 4,096 of at most [`crate::segment::SEAL_LEAVES`]: for tests, which
+    /// then need fewer. All nodes of a ledger must agree.
+    #[must_use]
+    pub fn with_segments_of(mut self, leaves: u64) -> Self {
+        self.archive.segment_leaves = leaves;
+        self
+    }
+
+    /// Opens the store again, after a snapshot was installed. The clones of the archive follow.
     ///
     /// # Errors
     /// As [`Store::open`].
     pub fn reopen(&mut self) -> Result<(), StoreError> {
-        *self = Self::open(self.medium.clone(), &self.archive.ledger, self.archive.at_rest.clone())?;
+        *self = self.again()?;
         Ok(())
+    }
+
+    /// What [`Store::reopen`] becomes: this one must not be written to any more.
+    pub(crate) fn again(&self) -> Result<Self, StoreError> {
+        let mut again = Self::open(self.medium.clone(), &self.archive.ledger, self.archive.at_rest.clone())?;
+        self.archive.follow(&again.archive);
+        again.archive = self.archive.clone();
+        Ok(again)
     }
 
     /// Where everything is kept.
@@ -263,6 +280,10 @@ impl<M: Medium> Store<M> {
         self.snapshot.as_deref()
     }
 
+    pub(crate) fn newest(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.clone()
+    }
+
     /// Whether a seal runs or waits.
     #[must_use]
     pub fn is_sealing(&self) -> bool {
@@ -272,7 +293,7 @@ impl<M: Medium> Store<M> {
     /// Whether a segment ends here, on every node: [`Store::seal`] must be called before the next leaf.
     #[must_use]
     pub fn due(&self) -> bool {
-        ends(self.boundary.0, self.size(), self.boundary.1)
+        self.archive.ends(self.boundary.0, self.size(), self.boundary.1)
     }
 
     /// Ends a segment with the last leaf. Returns the job that seals it; `None` while one runs: then [`Store::next_seal`] has it
@@ -335,12 +356,7 @@ impl<M: Medium> Store<M> {
     /// # Errors
     /// It is no text, or the medium failed.
     pub fn note_of(&self, size: u64) -> Result<Option<String>, StoreError> {
-        let file = format!("{NOTE}{size:012}");
-        if !self.medium.list()?.contains(&file) {
-            return Ok(None);
-        }
-        let text = String::from_utf8(self.medium.read_all(&file)?);
-        text.map(Some).map_err(|_other| StoreError::corrupt(self.medium.path(&file), 0, "a checkpoint is text"))
+        note_of(&self.medium, size)
     }
 }
 
@@ -412,6 +428,15 @@ impl<M: Medium> Store<M> {
             Ok(count)
         })
     }
+}
+
+pub(crate) fn note_of<M: Medium>(medium: &M, size: u64) -> Result<Option<String>, StoreError> {
+    let file = format!("{NOTE}{size:012}");
+    if !medium.list()?.contains(&file) {
+        return Ok(None);
+    }
+    let text = String::from_utf8(medium.read_all(&file)?);
+    text.map(Some).map_err(|_other| StoreError::corrupt(medium.path(&file), 0, "a checkpoint is text"))
 }
 
 fn read_floor<M: Medium>(medium: &M, names: &[String]) -> Result<u64, StoreError> {

@@ -4,7 +4,7 @@ use super::{Archive, CLIENTS, CLIENTS_BLOCK, Damage, HASH, TILES_0, TILES_1};
 use crate::clients::Tag;
 use crate::medium::{Medium, StoreError};
 use crate::record::client_of;
-use crate::segment::{BUNDLE, Extent, SEAL_EVERY, Segment, Writer, checked, ends, leaves_of, put_file};
+use crate::segment::{BUNDLE, Extent, SEAL_EVERY, Segment, Writer, checked, leaves_of, put_file};
 use crate::tree::{Hash, leaf_hash, root_of};
 use std::sync::Arc;
 
@@ -200,7 +200,7 @@ impl<M: Medium> Archive<M> {
             writer.push(octets)?;
             length += octets.len() as u64;
             at += 1;
-            if ends(first, at * BUNDLE, length) {
+            if self.ends(first, at * BUNDLE, length) {
                 let (extent, octets) = writer.finish();
                 catalog.gathered.retain(|bundle, _| !(first / BUNDLE..at).contains(bundle));
                 drop(catalog);

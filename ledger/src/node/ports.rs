@@ -3,7 +3,8 @@
 use crate::body::Member;
 use crate::keys::SecretKey;
 use crate::record::{Entry, Leaf, Outcome, Verdict};
-use crate::state::Applied;
+use crate::state::{Applied, State};
+use crate::store::StoreError;
 use crate::tree::{Hash, leaf_hash};
 use crate::witness::Fork;
 use xsd::time::Timestamp;
@@ -16,6 +17,9 @@ pub const CLOCK_MS_MAX: u64 = 5_000;
 pub struct Config {
     /// The member whose node this is.
     pub member: String,
+    /// The node's number; 0 for the one that the ledger gives to the node with this key. A node that came later than the
+    /// genesis, or whose key changed since its newest snapshot, needs it.
+    pub node: u64,
     /// Leaf 0, signed by every member.
     pub genesis: Entry,
     /// The node's key, whose public half the genesis names.
@@ -32,7 +36,19 @@ impl Config {
     /// With the default timing: an election after 10 to 20 ticks, a heartbeat each 2, 4,096 proposals waiting.
     #[must_use]
     pub fn new(member: &str, genesis: Entry, node_key: SecretKey) -> Self {
-        Self { member: member.to_owned(), genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
+        Self { member: member.to_owned(), node: 0, genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
+    }
+}
+
+impl Config {
+    /// The number of this node, by a state of its ledger.
+    pub(super) fn number(&self, state: &State) -> Result<u64, StoreError> {
+        if self.node > 0 {
+            return Ok(self.node);
+        }
+        let mine = state.members().find(|member| member.node_key == self.node_key.public()).map(|member| member.node);
+        let what = "the ledger, as far as this directory knows it, names no node with this node key: configure the node's number";
+        mine.ok_or_else(|| StoreError::Diverged(what.to_owned()))
     }
 }
 
@@ -215,6 +231,17 @@ pub enum Output {
     },
 }
 
+/// What the ledger says of a node, as far as that node knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is a member's.
+    Member,
+    /// It is not there yet: it waits for the leader's messages.
+    Coming,
+    /// It was a member's, or could have been: its number is used up, and nobody listens to it any more.
+    Removed,
+}
+
 /// Where a node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -238,4 +265,8 @@ pub struct Status {
     pub pending: usize,
     /// Whether a quorum of the nodes signed a checkpoint that contradicts this node's leaves. It publishes none any more.
     pub split: bool,
+    /// What the ledger says of it.
+    pub standing: Standing,
+    /// The leaves of the snapshot that it takes from others because it is behind the log; 0 while it asks for one.
+    pub taking: Option<u64>,
 }

@@ -3,6 +3,7 @@
 use super::Seen;
 use crate::medium::{Medium, StoreError};
 use crate::record::Leaf;
+use crate::snapshot::Snapshot;
 use crate::state::{Applied, State};
 use crate::store::Store;
 use crate::tree::Tree;
@@ -32,17 +33,24 @@ impl Start {
             return Ok(Self { state: founded, tree, members: None, applied: 0, resume: (0, 0) });
         };
         let bad = |what: &str| StoreError::Diverged(format!("the snapshot of {} leaves: {what}", snapshot.size));
-        let mut state = State::decode(&founded, &snapshot.state).ok_or_else(|| bad("its state cannot be read"))?;
-        let octets = store.leaf(snapshot.size - 1)?;
-        let leaf = Leaf::read(&octets).map_err(|error| bad(&error.to_string()))?;
-        let applied = state.replay(leaf).map_err(|verdict| bad(&verdict.to_string()))?;
-        if *applied.octets != *octets || tree.root(snapshot.size) != Some(snapshot.root) || state.size() != snapshot.size {
-            return Err(bad("its state, its state root and its leaves do not agree"));
+        let state = proven(&founded, &snapshot, &store.leaf(snapshot.size - 1)?)?;
+        if tree.root(snapshot.size) != Some(snapshot.root) {
+            return Err(bad("its root is not that of its leaves"));
         }
         let members = ConfState::parse_from_bytes(&snapshot.members).map_err(|_malformed| bad("its members cannot be read"))?;
         let resume = (snapshot.raft_index + 1, usize::try_from(snapshot.skip).unwrap_or(usize::MAX));
         Ok(Self { state, tree, members: Some(members), applied: snapshot.raft_index, resume })
     }
+}
+
+/// The state of a snapshot, if its last leaf, the state root, speaks for it.
+pub(super) fn proven(founded: &State, snapshot: &Snapshot, last: &[u8]) -> Result<State, StoreError> {
+    let bad = |what: &str| StoreError::Diverged(format!("the snapshot of {} leaves: {what}", snapshot.size));
+    let mut state = State::decode(founded, &snapshot.state).ok_or_else(|| bad("its state cannot be read"))?;
+    let leaf = Leaf::read(last).map_err(|error| bad(&error.to_string()))?;
+    let applied = state.replay(leaf).map_err(|verdict| bad(&verdict.to_string()))?;
+    let agree = *applied.octets == *last && state.size() == snapshot.size;
+    agree.then_some(state).ok_or_else(|| bad("its state and its state root do not agree"))
 }
 
 /// Client ids of the latest leaves, in memory: most questions are about them.

@@ -5,9 +5,8 @@ use super::city::{self, FOUNDED, MEMBERS};
 use super::{Dice, Disk, Plan};
 use crate::body::Request;
 use crate::medium::StoreError;
-use crate::node::{Answer, Config, Input, Node, Outbox, Output};
+use crate::node::{Answer, Config, Input, Job, Node, Outbox, Output};
 use crate::record::Entry;
-use crate::seal::Seal;
 use crate::store::Store;
 use crate::tree::Hash;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +20,8 @@ const QUIET_MS: u64 = 5_000;
 const TRAFFIC_MIN: u64 = 5;
 /// After the healing: five elections of the longest kind, and the time to catch up.
 const HEAL_MS: u64 = 30_000;
+/// So many leaves end a segment: less than in a product, so that there are seals, and nodes that are behind the log.
+const SEGMENT_LEAVES: u64 = 4096;
 /// Who write at once.
 const CLIENTS: usize = 4;
 /// A client gives up waiting and asks again, elsewhere.
@@ -58,8 +59,8 @@ pub(super) enum Event {
     Fault,
     Start(u64, u64),
     Mend(Mend),
-    /// A machine's thread gets to a seal.
-    Seal(u64, u64, Box<Seal<Disk>>),
+    /// A machine's thread gets to a job.
+    Job(u64, u64, Box<Job<Disk>>),
 }
 
 #[derive(Debug)]
@@ -289,7 +290,7 @@ impl World {
                 Ok(())
             }
             Event::Mend(mend) => self.mend(&mend),
-            Event::Seal(name, life, job) => self.seal(name, life, *job),
+            Event::Job(name, life, job) => self.job(name, life, *job),
         }
     }
 
@@ -365,16 +366,16 @@ impl World {
         let life = machine.life;
         if done.is_ok() {
             machine.checked = self.truth.compare(name, node, machine.checked)?;
-            let job = node.job();
+            let jobs: Vec<Job<Disk>> = std::iter::from_fn(|| node.job()).collect();
             let (low, high) = self.plan.disk_ms;
             let took = self.dice.between(low, high);
             if took > 0 {
                 machine.busy = true;
                 self.later(took, Event::Free(name, life));
             }
-            if let Some(job) = job {
-                let wait = self.dice.between(0, 3_000);
-                self.later(wait, Event::Seal(name, life, Box::new(job)));
+            for job in jobs {
+                let wait = self.dice.between(0, if job.is_long() { 3_000 } else { 100 });
+                self.later(wait, Event::Job(name, life, Box::new(job)));
             }
         }
         for output in said.0 {
@@ -386,14 +387,14 @@ impl World {
         Ok(())
     }
 
-    /// A seal runs on the machine's disk, if the process that wanted it still lives.
-    fn seal(&mut self, name: u64, life: u64, job: Seal<Disk>) -> Result<(), Violation> {
+    /// A job runs on the machine's disk, if the process that wanted it still lives.
+    fn job(&mut self, name: u64, life: u64, job: Job<Disk>) -> Result<(), Violation> {
         let Some(machine) = self.machines.get_mut(&name).filter(|machine| machine.life == life) else { return Ok(()) };
         let Some(node) = machine.node.as_mut() else { return Ok(()) };
-        let done = node.sealed(job.run());
-        let next = node.job();
-        if let Some(job) = next {
-            self.later(1, Event::Seal(name, life, Box::new(job)));
+        let done = node.done(job.run());
+        let next: Vec<Job<Disk>> = std::iter::from_fn(|| node.job()).collect();
+        for job in next {
+            self.later(1, Event::Job(name, life, Box::new(job)));
         }
         done.or_else(|error| self.died(name, &error))
     }
@@ -581,6 +582,6 @@ impl World {
 
 fn open(member: &str, disk: Disk) -> Result<Node<Disk>, StoreError> {
     let genesis = city::genesis();
-    let store = Store::open(disk, &Hash::of(genesis.body()), None)?;
+    let store = Store::open(disk, &Hash::of(genesis.body()), None)?.with_segments_of(SEGMENT_LEAVES);
     Node::open(Config::new(member, genesis, city::node_key(member)), store)
 }

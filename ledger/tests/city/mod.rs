@@ -212,6 +212,8 @@ pub struct Network<M: Medium> {
     pub now: Timestamp,
     /// How far a node's clock is ahead of `now`.
     pub ahead_ms: BTreeMap<u64, u64>,
+    /// Whether the nodes' jobs are run.
+    pub works: bool,
 }
 
 impl<M: Medium> Network<M> {
@@ -231,6 +233,7 @@ impl<M: Medium> Network<M> {
             cut: BTreeSet::new(),
             now: NOW,
             ahead_ms: BTreeMap::new(),
+            works: true,
         }
     }
 
@@ -239,6 +242,9 @@ impl<M: Medium> Network<M> {
         let Some(node) = self.nodes.get_mut(&number) else { return };
         let now = self.now.plus_ms(self.ahead_ms.get(&number).copied().unwrap_or_default());
         node.step(input, now, &mut outputs).unwrap();
+        while let Some(job) = node.job().filter(|_| self.works) {
+            node.done(job.run()).unwrap();
+        }
         for output in outputs {
             match output {
                 Output::Send { to, octets } => self.queue.push_back((number, to, octets)),

@@ -1,0 +1,142 @@
+//! A node that lacks what the log has forgotten, or holds what is damaged, gets it from the others.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod city;
+
+use city::{Network, batch, genesis, log, node_key};
+use ledger::medium::{Medium, Scratch};
+use ledger::node::{Answer, Config, Node};
+use ledger::store::Store;
+use ledger::tree::Hash;
+
+const SEGMENT: u64 = 4096;
+
+fn store(medium: Scratch) -> Store<Scratch> {
+    Store::open(medium, &Hash::of(genesis(3).body()), None).unwrap().with_segments_of(SEGMENT)
+}
+
+fn city() -> Network<Scratch> {
+    let mut city = Network::new(3, |_| store(Scratch::default()));
+    city.tick(40);
+    city
+}
+
+/// So many batches of 256 records.
+fn write(city: &mut Network<Scratch>, from: u64, batches: u64) {
+    for n in from..from + batches {
+        let logs: Vec<_> = (0..256).map(|at| log(&format!("log {n} of {at}"), "transport", Some("civil"))).collect();
+        let at = 1 + n % 3;
+        let at = if city.cut.contains(&at) || !city.nodes.contains_key(&at) { city.leader().unwrap() } else { at };
+        let answer = city.commit(at, 10_000 + n, batch(&logs, &["transport", "civil"]));
+        assert!(matches!(answer, Answer::Committed { .. }), "{answer:?}");
+        city.tick(1);
+    }
+}
+
+fn check_same(city: &mut Network<Scratch>) {
+    city.tick(60);
+    let roots = city.roots();
+    assert_eq!(roots.len(), 1, "{roots:?}");
+    assert!(city.forks.is_empty());
+    for node in city.nodes.values() {
+        let status = node.status();
+        assert_eq!((status.covered, status.taking), (status.size, None));
+        for index in (0..status.size).step_by(511) {
+            let leaf = node.leaf(index).unwrap();
+            assert_eq!(node.receipt(index).unwrap().verify(&leaf, node.policy()).unwrap().size, status.size);
+        }
+        assert_eq!(node.store().damaged(), []);
+    }
+    let sealed: Vec<_> = city.nodes.values().map(|node| node.store().archive().segments()).collect();
+    assert!(sealed.windows(2).all(|two| two[0] == two[1]), "the same segments");
+}
+
+#[test]
+fn who_is_behind_the_log_is_given_the_snapshot() {
+    let mut city = city();
+    city.cut = [4].into();
+    write(&mut city, 0, 70);
+    let first = city.nodes[&city.leader().unwrap()].store().first();
+    assert!(first > 1, "the log was cut: {first}");
+    assert_eq!(city.nodes[&4].status().size, 1);
+    city.cut.clear();
+    check_same(&mut city);
+    assert!(city.nodes[&4].store().sealed() >= 4 * SEGMENT && city.nodes[&4].store().first() > 1);
+    write(&mut city, 70, 20);
+    check_same(&mut city);
+    // A voter that was away, with a part of the history of its own, and a second time.
+    for round in 0..2 {
+        let away = 1 + city.leader().unwrap() % 3;
+        city.cut = [away].into();
+        write(&mut city, 100 + round * 100, 70);
+        city.cut.clear();
+        check_same(&mut city);
+    }
+}
+
+#[test]
+fn a_transfer_that_is_interrupted_again_and_again_leaves_the_old_state_or_the_new_one() {
+    let mut city = city();
+    city.cut = [4].into();
+    write(&mut city, 0, 54);
+    let mut ended = Vec::new();
+    for round in 0..200 {
+        city.cut = if round % 3 == 2 { [1 + round % 4].into() } else { [].into() };
+        for number in [1, 2, 3, 4] {
+            city.step(number, ledger::node::Input::Tick);
+        }
+        for _ in 0..round {
+            let Some((from, to, octets)) = city.queue.pop_front() else { break };
+            if !city.cut.contains(&from) && !city.cut.contains(&to) {
+                city.step(to, ledger::node::Input::Message { from, octets });
+            }
+        }
+        if round % 5 == 0 {
+            let medium = city.nodes.remove(&4).unwrap().into_store().medium().clone();
+            city.nodes.insert(4, open(4, "bureau", store(medium)));
+        }
+        ended.push(city.nodes[&4].status().size);
+        if round == 50 {
+            city.queue.clear();
+            city.cut = [4].into();
+            city.tick(30);
+            write(&mut city, 60, 20);
+        }
+    }
+    city.cut.clear();
+    check_same(&mut city);
+    assert!(ended.is_sorted(), "{ended:?}");
+}
+
+fn open(node: u64, member: &str, store: Store<Scratch>) -> Node<Scratch> {
+    Node::open(Config { node, ..Config::new(member, genesis(3), node_key(member)) }, store).unwrap()
+}
+
+#[test]
+fn a_damaged_bundle_comes_back_from_another_node() {
+    let mut city = city();
+    write(&mut city, 0, 34);
+    city.tick(30);
+    let medium = city.nodes[&2].store().medium().clone();
+    let name = medium.list().unwrap().into_iter().find(|name| name.starts_with("seg_")).unwrap();
+    let whole = medium.octets(&name).unwrap();
+    let mut octets = whole.clone();
+    let at = octets.len() / 2;
+    octets[at] ^= 1;
+    medium.put(&name, octets);
+    let node = city.nodes.get_mut(&2).unwrap();
+    let damaged = (0..SEGMENT).step_by(256).filter(|index| node.leaf(*index).is_err()).count();
+    assert_eq!(damaged, 1, "never wrong octets");
+    city.tick(3);
+    assert_eq!(medium.octets(&name).unwrap(), whole);
+    check_same(&mut city);
+    // The whole file, at a node that starts.
+    let store_of_2 = city.kill(2);
+    medium.remove(&name).unwrap();
+    drop(store_of_2);
+    city.nodes.insert(2, open(2, "health", store(medium.clone())));
+    assert_eq!(city.nodes[&2].store().damaged().len(), 16);
+    city.tick(60);
+    assert_eq!(medium.octets(&name).unwrap(), whole);
+    check_same(&mut city);
+}
