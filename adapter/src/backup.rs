@@ -98,7 +98,9 @@ fn opened(config: &Config, genesis: &[u8], copy: &Path, octets: u64) -> Result<H
     let founded = Hash::of(genesis.body());
     let store = Directory::open(copy).and_then(|directory| Store::open(directory, &founded, keys)).map_err(|error| wrong(&error))?;
     let key = SecretKey::from_seed(crate::pki::read_seed(&config.keys.node)?);
-    let node = Node::open(ledger::node::Config::new(&config.sector, genesis, key), store).map_err(|error| wrong(&error))?;
+    let settings = ledger::node::Config::new(&config.sector, genesis, key);
+    let settings = ledger::node::Config { node: config.ledger.node.unwrap_or_default(), ..settings };
+    let node = Node::open(settings, store).map_err(|error| wrong(&error))?;
     let status = node.status();
     let held = Held { leaves: status.size, root: status.root, checkpoint: node.published().map(|(_, note)| note.to_owned()), octets };
     drop(node);

@@ -107,6 +107,8 @@ fn legacy_timeout_ms() -> u64 {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
+    /// The node's number, where the genesis does not say it: the node came later, or in place of a lost one, or has another key.
+    pub node: Option<u64>,
     /// Whether tiles of hashes are shown to who has no certificate. Entries never are.
     pub public_tiles: bool,
     /// Encrypts what is sealed: 64 hexadecimal digits a line, the key of now first, then those before it.

@@ -20,11 +20,12 @@ use ledger::at_rest::AtRest;
 use ledger::body::{Content, Member, Request};
 use ledger::checkpoint::{Line, Verifier};
 use ledger::index::Index;
-use ledger::keys::SecretKey;
+use ledger::keys::{PublicKey, SecretKey};
 use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::Entry;
 use ledger::store::Store;
+use ledger::tree::Hash;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -43,7 +44,7 @@ pub struct Checked {
     config: Config,
     genesis: Entry,
     ledger: String,
-    me: Member,
+    me: Seat,
     security: Security,
     legacy: Option<Legacy>,
     record: Keyring,
@@ -51,6 +52,14 @@ pub struct Checked {
     server_tls: Arc<rustls::ServerConfig>,
     peer_tls: Arc<rustls::ServerConfig>,
     client_tls: Arc<rustls::ClientConfig>,
+}
+
+/// Which node of the ledger this is.
+struct Seat {
+    id: String,
+    node: u64,
+    key: PublicKey,
+    service: String,
 }
 
 /// Reads and checks everything that the configuration names, and starts nothing.
@@ -64,20 +73,16 @@ pub fn check(config: Config) -> Result<Checked, Misconfigured> {
         return Err(Misconfigured::Value(format!("{}: not a genesis", config.genesis.display())));
     };
     let ledger = request.ledger().to_owned();
-    let unknown = || Misconfigured::Value(format!("sector = \"{}\": the genesis has no such member", config.sector));
-    let me = founded.members.iter().find(|member| member.id == config.sector).cloned().ok_or_else(unknown)?;
     // Which record key counts is said by the ledger, which this does not open.
     let record = Keyring::open(&config.keys.record)?;
     let node = SecretKey::from_seed(crate::pki::read_seed(&config.keys.node)?);
-    if node.public() != me.node_key {
-        return Err(Misconfigured::Value(String::from("[keys] node: not the key that the genesis registers for this sector")));
-    }
+    let (me, message_certificate) = seat(&config, &founded.members, node.public())?;
     let (certificate, key, ca) = (file(&config.tls.certificate)?, file(&config.tls.key)?, file(&config.tls.ca)?);
     let identity = IdentityPem { certificate: &certificate, key: &key };
     let tls_wrong = |error| wrong("[tls]", &error);
     let signer =
         Signer::from_pem(&file(&config.message.certificate)?, &file(&config.message.key)?).map_err(|error| wrong("[message]", &error))?;
-    if signer.fingerprint().octets() != &me.message_certificate.0 {
+    if message_certificate.is_some_and(|registered| *signer.fingerprint().octets() != registered.0) {
         return Err(Misconfigured::Value(String::from("[message]: not the certificate that the genesis registers for this sector")));
     }
     let trust = Trust::from_pem(&file(&config.message.members)?).map_err(|error| wrong("[message] members", &error))?;
@@ -95,6 +100,23 @@ pub fn check(config: Config) -> Result<Checked, Misconfigured> {
         record,
         node,
     })
+}
+
+/// Which node this is, and the message certificate if the genesis registers one for it.
+fn seat(config: &Config, founders: &[Member], key: PublicKey) -> Result<(Seat, Option<Hash>), Misconfigured> {
+    let id = config.sector.clone();
+    let founder = founders.iter().find(|member| member.id == id);
+    if let Some(node) = config.ledger.node.filter(|node| founder.is_none_or(|founder| founder.node != *node)) {
+        let service = config.service.address.trim_start_matches("https://").to_owned();
+        return Ok((Seat { id, node, key, service }, None));
+    }
+    let unknown = format!("sector = \"{id}\": the genesis has no such member; a node that came later needs [ledger] node, its number");
+    let founder = founder.ok_or(Misconfigured::Value(unknown))?;
+    if config.ledger.node.is_none() && key != founder.node_key {
+        let other = "[keys] node: not the key that the genesis registers for this sector; after a change of keys, [ledger] node is the node's number";
+        return Err(Misconfigured::Value(String::from(other)));
+    }
+    Ok((Seat { id, node: founder.node, key, service: founder.service.clone() }, Some(founder.message_certificate)))
 }
 
 fn limits(config: &Config) -> Limits {
@@ -199,16 +221,16 @@ pub(crate) fn at_rest(path: &Path) -> Result<AtRest, Misconfigured> {
 }
 
 /// The node as a witness: under the name and with the key by which the policy knows it.
-fn witness(config: &Config, me: &Member, ledger: &str, key: SecretKey) -> Result<Witness, Misconfigured> {
+fn witness(config: &Config, me: &Seat, ledger: &str, key: SecretKey) -> Result<Witness, Misconfigured> {
     let unknown = |vkey: &str| Misconfigured::Value(format!("[ledger] witness_of: {vkey}: not the vkey of a log (type 01)"));
     let log = |vkey: &String| Verifier::parse(vkey).filter(|log| log.line == Line::Log && log.name != ledger).ok_or_else(|| unknown(vkey));
     let logs: Vec<Verifier> = config.ledger.witness_of.iter().map(log).collect::<Result<_, _>>()?;
-    Witness::open(&config.data.join("../witness"), Verifier::cosigner(&me.id, ledger, me.node_key), key, &logs)
+    Witness::open(&config.data.join("../witness"), Verifier::cosigner(&me.id, ledger, me.key), key, &logs)
 }
 
-fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<(Node<Directory>, Index), Misconfigured> {
+fn open(config: &Config, me: &Seat, genesis: Entry, key: SecretKey) -> Result<(Node<Directory>, Index), Misconfigured> {
     let at = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", config.data.display()));
-    let founded = ledger::tree::Hash::of(genesis.body());
+    let founded = Hash::of(genesis.body());
     let keys = config.ledger.at_rest_key.as_deref().map(at_rest).transpose()?;
     let store = Directory::open(&config.data).and_then(|directory| Store::open(directory, &founded, keys));
     let mut store = store.map_err(|error| at(&error))?;
@@ -219,7 +241,8 @@ fn open(config: &Config, me: &Member, genesis: Entry, key: SecretKey) -> Result<
     for torn in store.repairs() {
         tracing::warn!(?torn, "a torn end was cut off");
     }
-    let settings = ledger::node::Config { election_ticks: ELECTION_TICKS, ..ledger::node::Config::new(&me.id, genesis, key) };
+    let settings = ledger::node::Config::new(&me.id, genesis, key);
+    let settings = ledger::node::Config { node: me.node, election_ticks: ELECTION_TICKS, ..settings };
     let node = Node::open(settings, store).map_err(|error| at(&error))?;
     let index = Index::open(&config.data.join("index")).map_err(|error| at(&error))?;
     Ok((node, index))
