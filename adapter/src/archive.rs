@@ -53,9 +53,9 @@ async fn status(site: &Site, request: &Request) -> Response {
         let note = node.published().map(|(_, note)| note.to_owned());
         let members: Vec<Member> = node.state().members().cloned().collect();
         let (first, last) = (node.store().first(), node.store().last());
-        (node.status(), note, members, first, last)
+        (node.status(), note, members, node.state().origin(), first, last)
     });
-    let Ok((status, note, members, first, last)) = seen.await else { return refused(503, "The ledger is busy; come back soon.\n") };
+    let Ok((status, note, members, origin, first, last)) = seen.await else { return refused(503, "The ledger is busy; come back soon.\n") };
     let note = note.and_then(|note| Note::parse(&note).ok());
     let cosigned: BTreeMap<String, u64> = note.iter().flat_map(|note| &note.signatures).filter_map(cosigner).collect();
     let latest = cosigned.values().max().map(|latest| (crate::replica::now().0 / 1000).saturating_sub(*latest));
@@ -63,13 +63,13 @@ async fn status(site: &Site, request: &Request) -> Response {
         json!({
             "id": member.id, "node": member.node, "role": if member.bureau { "bureau" } else { "sector" },
             "suffrage": if member.suffrage == Suffrage::Voter { "voter" } else { "learner" }, "service": member.service,
-            "cosigned": cosigned.get(&format!("{}.{}", member.id, site.ledger)),
+            "cosigned": cosigned.get(&format!("{}.{origin}", member.id)),
         })
     };
     let data = site.config.data.clone();
     let (files, octets) = tokio::task::spawn_blocking(move || on_disk(&data)).await.unwrap_or_default();
     let body = json!({
-        "sector": site.sector, "ledger": site.ledger, "node": status.node, "leader": status.leader, "term": status.term,
+        "sector": site.sector, "ledger": site.ledger, "origin": origin, "node": status.node, "leader": status.leader, "term": status.term,
         "leaves": status.size, "root": status.root.to_string(), "published": status.covered, "checkpoint_age_s": latest,
         "split": status.split, "forks": site.replica.forks(), "log_first": first, "log_last": last,
         "disk_files": files, "disk_octets": octets, "members": members.iter().map(member).collect::<Vec<_>>(),

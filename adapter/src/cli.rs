@@ -3,6 +3,7 @@
 pub mod govern;
 pub mod init;
 pub mod ledger;
+pub mod member;
 pub mod print;
 pub mod profile;
 pub mod salt;
@@ -79,7 +80,7 @@ pub enum Verb {
     /// Example: waybill brake pull --profile city/bureau/admin.toml --reason key-stolen
     #[command(subcommand)]
     Brake(govern::Brake),
-    /// The ledger of a node: status, checkpoint, proof, witness, backup.
+    /// The ledger of a node: status, checkpoint, proof, witness, member, transfer, snapshot, backup.
     ///
     /// Example: waybill ledger status --profile city/bureau/admin.toml
     #[command(subcommand)]
@@ -427,6 +428,25 @@ pub enum Ledger {
         /// The witness's address, as https://127.0.0.1:7104.
         #[arg(long)]
         to: String,
+    },
+    /// The members: card, add, remove, replace, list.
+    ///
+    /// Example: waybill ledger member list --profile city/bureau/admin.toml
+    #[command(subcommand)]
+    Member(member::Member),
+    /// Asks that a member's node leads, and waits until it does.
+    Transfer {
+        /// Who asks whom: an administrator his own node.
+        #[command(flatten)]
+        caller: Caller,
+        /// The member.
+        member: String,
+    },
+    /// Asks for a state root of what is on the ledger now, and says how much is sealed.
+    Snapshot {
+        /// Who asks whom: an administrator his own node.
+        #[command(flatten)]
+        caller: Caller,
     },
     /// Copies a node's ledger while it runs, and opens the copy to check it.
     Backup {

@@ -21,6 +21,9 @@ async fn route(site: &Arc<Site>, request: &Request) -> Response {
     if let Some(response) = crate::archive::answer(site, request).await {
         return response;
     }
+    if let Some(response) = crate::operate::answer(site, request).await {
+        return response;
+    }
     let query = request.query.as_deref().unwrap_or_default();
     match (&request.method, request.path.as_str()) {
         (&Method::GET | &Method::HEAD, "/healthz") => text(200, "ok\n"),

@@ -19,6 +19,7 @@ pub mod keyring;
 pub mod legacy;
 pub mod legacy_system;
 pub mod limits;
+pub mod operate;
 mod peer_call;
 pub mod peers;
 pub mod pki;

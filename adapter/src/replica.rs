@@ -71,6 +71,7 @@ enum Work {
     Withdraw { ticket: u64 },
     Fresh { ticket: u64, reply: oneshot::Sender<()> },
     Read(Reading),
+    Wish(Input),
     Done(Box<Done<Directory>>),
     Stop,
 }
@@ -146,6 +147,14 @@ impl Replica {
                 Err(Unrecorded::NoQuorum)
             }
         }
+    }
+
+    /// Hands the node a wish that nobody waits for.
+    ///
+    /// # Errors
+    /// Busy or stopped.
+    pub fn wish(&self, wish: Input) -> Result<(), Unrecorded> {
+        self.queue(Work::Wish(wish))
     }
 
     /// Runs `look` on the ledger's thread, between two steps: keep it short.
@@ -273,6 +282,7 @@ impl<P: FnMut(Post)> Owner<P> {
                     self.inputs.push(Input::Withdraw { ticket });
                 }
                 Work::Read(look) => look(&self.node),
+                Work::Wish(wish) => self.inputs.push(wish),
                 Work::Done(done) => self.finished.push(*done),
                 Work::Stop => return false,
             }

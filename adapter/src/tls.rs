@@ -71,6 +71,12 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadTls> {
     if chain.is_empty() { Err(BadTls::Pem(pem::Error::NoItemsFound)) } else { Ok(chain) }
 }
 
+/// The fingerprint of the first certificate in PEM.
+#[must_use]
+pub fn fingerprint(pem: &[u8]) -> Option<Fingerprint> {
+    chain(pem).ok()?.first().map(|certificate| Fingerprint::of(certificate))
+}
+
 fn roots(pem: &[u8]) -> Result<Arc<RootCertStore>, BadTls> {
     let mut roots = RootCertStore::empty();
     for certificate in chain(pem)? {

@@ -65,6 +65,7 @@ fn members_decide_stop_and_change_their_keys_while_the_city_runs() {
     let mut desk = Desk { city: City::start("governance"), runtime: tokio::runtime::Runtime::new().expect("a runtime") };
     decide(&desk);
     brake(&desk);
+    operate(&desk);
     rotate(&mut desk);
     revoke(&desk);
 }
@@ -119,6 +120,50 @@ fn brake(desk: &Desk) {
     let released = desk.admin("health", &["brake", "release"]);
     assert_eq!(text(&released["Ending"]), "accepted", "the second release is a vote for the first: {released}");
     desk.trades_again("the brake is released");
+}
+
+/// Who leads is moved, a state root asked for, and a card made: each for the own node's administrator alone.
+fn operate(desk: &Desk) {
+    for member in ["civil", "transport", "health"] {
+        let led = desk.admin("transport", &["ledger", "transfer", member]);
+        assert_eq!(led["member"], member, "{led}");
+        let list = said(desk, "bureau", "auditor", &["ledger", "member", "list"], 0);
+        let leads: Vec<&Value> = list["members"].as_array().expect("members").iter().filter(|one| one["leads"] == true).collect();
+        assert_eq!((leads.len(), &leads[0]["id"]), (1, &Value::from(member)), "{list}");
+    }
+    desk.refused("transport", 2, &["ledger", "transfer", "nobody"], "ledger member list");
+    desk.refused("transport", 6, &["ledger", "transfer", "bureau"], "No voting member");
+    let (_, told) = desk.run("civil", "clerk", 5, &["ledger", "transfer", "civil"]);
+    assert!(told.contains("administrators"), "{told}");
+    let root = |desk: &Desk| desk.admin("health", &["ledger", "snapshot"])["state_root"].as_u64().expect("a leaf");
+    assert_eq!(desk.trade(), Some(0));
+    let first = root(desk);
+    assert_eq!(root(desk), first, "nothing new, no new state root");
+    assert_eq!(desk.trade(), Some(0));
+    assert!(root(desk) > first);
+    let dir = desk.city.dir();
+    let (config, administrator) = (dir.join("civil/waybill.toml").display().to_string(), dir.join("civil/admin.pem").display().to_string());
+    let card = ["ledger", "member", "card", "--config", &config, "--node", "5", "--name", "zh=民政", "--administrator", &administrator];
+    let output = desk.city.run(&card);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let path = dir.join("card.xml");
+    std::fs::write(&path, &output.stdout).expect("a card");
+    let path = path.display().to_string();
+    said(desk, "health", "admin", &["ledger", "member", "add", &path], 6);
+    said(desk, "health", "admin", &["ledger", "member", "replace", &path], 2);
+    let gone = said(desk, "health", "admin", &["ledger", "member", "remove", "bureau"], 0);
+    assert!(gone["Ending"].is_null(), "one voice removes nobody: {gone}");
+    let withdrawn = desk.admin("health", &["govern", "vote", text(&gone["RecordId"]), "no"]);
+    assert_eq!(text(&withdrawn["Ending"]), "withdrawn");
+}
+
+/// Verbs of three words.
+fn said(desk: &Desk, sector: &str, user: &str, verbs: &[&str], status: i32) -> Value {
+    let profile = desk.city.profile(sector, user).display().to_string();
+    let (head, tail) = verbs.split_at(3);
+    let output = desk.city.run(&[head, &["--profile", &profile, "--output", "json"], tail].concat());
+    assert_eq!(output.status.code(), Some(status), "{verbs:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
 /// The record key that a member holds now, and how many it has held.

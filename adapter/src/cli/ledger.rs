@@ -4,11 +4,13 @@ use crate::cli::session::{Failure, Session};
 use crate::cli::{Caller, Ledger, Output, print, verbs};
 use crate::config::{Config, file};
 use crate::unified::audit::{GetConsistency, GetConsistencyResponse, GetProof, GetProofResponse};
+use crate::unified::governance::{ShowGovernance, ShowGovernanceResponse};
 use crate::unified::trading::{TradeStatus, TradeStatusResponse};
 use ledger::checkpoint::{Note, Policy};
 use ledger::tree::Hash;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// `waybill ledger …`.
 ///
@@ -20,6 +22,9 @@ pub async fn run(verb: Ledger) -> Result<(), Failure> {
         Ledger::Checkpoint { caller, policy } => checkpoint(&caller, policy.as_deref()).await,
         Ledger::Proof { caller, what } => proof(&caller, &what).await,
         Ledger::Witness { caller, to } => witness(&caller, &to).await,
+        Ledger::Member(verb) => crate::cli::member::run(verb).await,
+        Ledger::Transfer { caller, member } => transfer(&caller, &member).await,
+        Ledger::Snapshot { caller } => snapshot(&caller).await,
         Ledger::Backup { config, to } => backup(&config, &to),
     }
 }
@@ -44,6 +49,54 @@ async fn got(session: &Session, path: &str) -> Result<Vec<u8>, Failure> {
             Err(Failure::DoesNotHold(vec![format!("error[{status}]: {path}: {}", String::from_utf8_lossy(&body).trim_end())]))
         }
     }
+}
+
+/// How long a handover may take: an election and a little more.
+const HANDOVER: Duration = Duration::from_secs(10);
+
+async fn posted(session: &Session, path: &str) -> Result<Value, Failure> {
+    match session.post(path, Vec::new()).await? {
+        (200 | 202, body) => serde_json::from_slice(&body).map_err(|error| Failure::Garbled(format!("{path}: {error}"))),
+        (403, body) => Err(Failure::Denied(String::from_utf8_lossy(&body).trim_end().to_owned())),
+        (_, body) => Err(Failure::Conflict(String::from_utf8_lossy(&body).trim_end().to_owned())),
+    }
+}
+
+/// Asks the node that another one leads, and waits for it.
+async fn transfer(caller: &Caller, member: &str) -> Result<(), Failure> {
+    let session = verbs::open(caller)?;
+    let agreed: ShowGovernanceResponse = session.call("governance", &ShowGovernance {}).await?;
+    let unknown = || Failure::Usage(format!("{member} is no member: waybill ledger member list"));
+    let to = agreed.members.iter().find(|known| known.id == member).ok_or_else(unknown)?.node;
+    let until = Instant::now() + HANDOVER;
+    posted(&session, &format!("/ledger/transfer?to={to}")).await?;
+    loop {
+        let (_, body) = session.get("/readyz").await?;
+        let seen: Value = serde_json::from_slice(&body).map_err(|error| Failure::Garbled(format!("/readyz: {error}")))?;
+        if seen.get("leader") == Some(&json!(to)) {
+            let (node, term) = (json!(to), seen.get("term").cloned().unwrap_or_default());
+            print::out(&match caller.output {
+                Output::Json => json!({ "leader": node, "member": member, "term": term }).to_string(),
+                _ => format!("{member} leads (node {node}, term {term})"),
+            });
+            return Ok(());
+        }
+        if Instant::now() > until {
+            let leader = seen.get("leader").cloned().unwrap_or_default();
+            return Err(Failure::Conflict(format!("{member} does not lead after {HANDOVER:?}, node {leader} does: is its node up?")));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn snapshot(caller: &Caller) -> Result<(), Failure> {
+    let said = posted(&verbs::open(caller)?, "/ledger/snapshot").await?;
+    if caller.output == Output::Json {
+        print::out(&said.to_string());
+    } else {
+        table(&said);
+    }
+    Ok(())
 }
 
 async fn note(session: &Session) -> Result<(String, Note), Failure> {

@@ -34,6 +34,10 @@ pub enum Failure {
     Unreached(String, CallError),
     /// The node answered with a fault.
     Fault(Box<Received>),
+    /// The caller may not.
+    Denied(String),
+    /// It cannot be done now, as things stand there.
+    Conflict(String),
     /// The node's answer is not what its contract says.
     Garbled(String),
     /// A check does not hold; the lines say where.
@@ -60,6 +64,8 @@ impl Failure {
                 Some(Reason::NoQuorum | Reason::Busy | Reason::Conflict | Reason::Refused) => 6,
                 _ => 1,
             },
+            Self::Denied(_) => 5,
+            Self::Conflict(_) => 6,
             Self::Garbled(_) => 70,
         }
     }
@@ -87,6 +93,8 @@ impl fmt::Display for Failure {
                 let who = detail.map_or_else(String::new, |detail| format!(" Who can mend it: the {}.", detail.mended_by));
                 write!(f, "\n  help: {}{who}", if retry { "try again." } else { "trying again will not help." })
             }
+            Self::Denied(what) => write!(f, "error[denied]: {what}"),
+            Self::Conflict(what) => write!(f, "error[conflict]: {what}"),
             Self::Garbled(what) => write!(f, "error[answer]: {what}"),
             Self::DoesNotHold(lines) => f.write_str(&lines.join("\n")),
         }
@@ -150,6 +158,14 @@ impl Session {
     pub async fn get_from(&self, node: &str, path: &str) -> Result<(u16, Vec<u8>), Failure> {
         let reply = self.client.get(&format!("{node}{path}"), Duration::from_secs(10)).await;
         reply.map(|reply| (reply.status, reply.body)).map_err(|error| Failure::Unreached(node.to_owned(), error))
+    }
+
+    /// Posts octets to a path of the node.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn post(&self, path: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), Failure> {
+        self.post_to(&self.node, path, body).await
     }
 
     /// Posts octets to a path of another node.
