@@ -2,6 +2,7 @@
 
 use crate::peers::Post;
 use crate::refusals::Refused;
+use ledger::archive::Damage;
 use ledger::medium::Directory;
 use ledger::node::{Answer, Done, Input, Node, Outbox, Output};
 use ledger::proof::Receipt;
@@ -358,6 +359,13 @@ impl<P: FnMut(Post)> Outbox for Desk<P> {
             Output::Fork { evidence } => {
                 self.forks += 1;
                 tracing::error!(kept = evidence.name(), evidence = evidence.text(), "a member signed a tree head that contradicts ours");
+            }
+            Output::Damaged { damage } => {
+                let Damage { file, offset, bundle, what } = damage;
+                tracing::error!(file, offset, bundle, what, "damage on this node's disk");
+            }
+            Output::Mended { damage } => {
+                tracing::info!(file = damage.file, offset = damage.offset, bundle = damage.bundle, "damage mended")
             }
             Output::Clock { leader, ahead_ms } => tracing::warn!(leader, ahead_ms, "the leader's clock is far from this node's"),
         }

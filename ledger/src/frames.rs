@@ -154,6 +154,24 @@ impl<M: Medium> Frames<M> {
         if checksum(sequence, &payload) == crc { Ok(payload) } else { Err(damaged()) }
     }
 
+    /// The files as they are now, to be read again on another thread.
+    pub(crate) fn files(&self) -> Files<M> {
+        Files { medium: self.medium.clone(), header: self.header.clone(), files: self.files.clone(), next: self.next, used: self.used }
+    }
+
+    /// Begins another file, whatever the last one holds, and returns where it begins.
+    ///
+    /// # Errors
+    /// The medium.
+    pub(crate) fn turn(&mut self) -> Result<Place, StoreError> {
+        self.sync()?;
+        if self.used > HEADER {
+            self.create()?;
+        }
+        let file = self.files.last().copied().ok_or(StoreError::Stopped)?;
+        Ok(Place { file, offset: HEADER, sequence: file })
+    }
+
     fn create(&mut self) -> Result<(), StoreError> {
         let file = name(self.next);
         self.medium.create(&file)?;
@@ -199,6 +217,45 @@ impl<M: Medium> Frames<M> {
         self.medium.write(name, offset, &vec![0; left])?;
         self.medium.sync(name)?;
         Ok(Some(Torn { path: self.medium.path(name), offset, octets: left as u64 }))
+    }
+}
+
+/// The log's files at one moment: what was written to them by then does not change any more.
+#[derive(Debug)]
+pub(crate) struct Files<M> {
+    medium: M,
+    header: Vec<u8>,
+    files: Vec<u64>,
+    next: u64,
+    used: u64,
+}
+
+impl<M: Medium> Files<M> {
+    pub(crate) fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Reads a file again, by its place among them: its name and the first frame that is not what was written.
+    ///
+    /// # Errors
+    /// It cannot be read: it was removed meanwhile, or the medium failed.
+    pub(crate) fn check(&self, at: usize) -> Result<Option<(String, u64)>, StoreError> {
+        let Some(first) = self.files.get(at) else { return Ok(None) };
+        let file = name(*first);
+        let (end, used) = match self.files.get(at + 1) {
+            Some(end) => (*end, self.medium.length(&file)?),
+            None => (self.next, self.used),
+        };
+        let mut octets = vec![0; usize::try_from(used).unwrap_or(0)];
+        self.medium.read(&file, 0, &mut octets)?;
+        let Some(mut rest) = octets.strip_prefix(self.header.as_slice()) else { return Ok(Some((file, 0))) };
+        let mut offset = HEADER;
+        for sequence in *first..end {
+            let Some((payload, tail)) = frame(rest, sequence) else { return Ok(Some((file, offset))) };
+            offset += FRAME_HEAD + payload.len() as u64;
+            rest = tail;
+        }
+        Ok(None)
     }
 }
 

@@ -20,6 +20,7 @@ mod mutant;
 pub mod node;
 pub mod proof;
 pub mod record;
+mod scrub;
 pub mod seal;
 pub mod segment;
 pub mod sim;

@@ -3,6 +3,7 @@
 mod disk;
 mod give;
 mod job;
+mod keep;
 mod membership;
 mod ports;
 mod prepared;
@@ -31,6 +32,7 @@ use crate::witness::{Effect, Fork, Witness};
 use disk::{Disk, log_entry};
 use give::Wishes;
 use job::{Outcome, Work};
+use keep::Keeping;
 use membership::{Next, Wanted};
 use prepared::Prepared;
 use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
@@ -88,6 +90,7 @@ pub struct Node<M: Medium> {
     jobs: VecDeque<Job<M>>,
     wishes: Wishes,
     taking: Taking<M>,
+    keeping: Keeping,
     /// What jobs have left for the next step to put out.
     late: Vec<Output>,
     config: Config,
@@ -159,6 +162,7 @@ impl<M: Medium> Node<M> {
             jobs: VecDeque::new(),
             wishes: Wishes::default(),
             taking: Taking::default(),
+            keeping: Keeping::default(),
             late: Vec::new(),
             tree,
             witness,
@@ -290,6 +294,7 @@ impl<M: Medium> Node<M> {
                 Ok(())
             }
             Outcome::Taken(taken) => self.taken(*taken),
+            Outcome::Swept(swept) => self.swept(*swept),
             Outcome::Mended { bundle, mended } => self.mended(bundle, mended),
         }
     }
@@ -315,6 +320,7 @@ impl<M: Medium> Node<M> {
         std::mem::swap(&mut next.invalid, &mut self.invalid);
         std::mem::swap(&mut next.members, &mut self.members);
         std::mem::swap(&mut next.wishes, &mut self.wishes);
+        std::mem::swap(&mut next.keeping, &mut self.keeping);
         std::mem::swap(&mut next.late, &mut self.late);
         next.jobs.append(&mut self.jobs);
         (next.ticks, next.marked_at, next.covered_at) = (self.ticks, self.marked_at, self.covered_at);
@@ -383,6 +389,7 @@ impl<M: Medium> Node<M> {
             split: self.witness.split(),
             standing: self.standing(),
             taking: self.taking.size(),
+            damaged: self.store().damaged().len(),
         }
     }
 
@@ -924,6 +931,7 @@ impl<M: Medium> Node<M> {
         self.lead_members(outputs);
         self.tell_who_is_behind(outputs);
         self.take_on(outputs);
+        self.keep_watch(outputs);
         self.give();
         self.reads.late(self.ticks.saturating_sub(patience));
         let late: Vec<u64> =

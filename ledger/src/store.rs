@@ -8,6 +8,7 @@ use crate::archive::{Archive, Damage};
 use crate::at_rest::AtRest;
 use crate::clients::{Clients, Tag};
 use crate::medium::Medium;
+use crate::scrub::{Sweep, Swept};
 use crate::seal::{Fresh, Seal, Sealed};
 use crate::segment::{DRAFT, SEAL_EVERY, checked, put_file, unchecked};
 use crate::snapshot::{Snapshot, name, size_of};
@@ -43,6 +44,10 @@ pub struct Store<M: Medium> {
     waiting: VecDeque<Arc<Snapshot>>,
     running: bool,
     scrubbed: u64,
+    /// The older file of the log that was read again last.
+    log_swept: usize,
+    /// Of the log, and not mended: nothing else holds what was there.
+    log_damage: Vec<Damage>,
     /// Where the last snapshots stand in the log, the oldest first.
     covered: VecDeque<u64>,
     stopped: bool,
@@ -94,6 +99,8 @@ impl<M: Medium> Store<M> {
             waiting,
             running: false,
             scrubbed: 0,
+            log_swept: 0,
+            log_damage: Vec::new(),
             covered: VecDeque::new(),
             stopped: false,
             repairs,
@@ -335,6 +342,7 @@ impl<M: Medium> Store<M> {
                     && let Some(raft_index) = store.covered.pop_front()
                 {
                     store.wal.forget(raft_index)?;
+                    store.log_damage.clear();
                 }
                 store.medium.remove(&name(before.size))?;
                 store.medium.sync_names()?;
@@ -365,24 +373,53 @@ impl<M: Medium> Store<M> {
     /// What is damaged and not mended: bundles that a peer may have.
     #[must_use]
     pub fn damaged(&self) -> Vec<Damage> {
-        self.archive.damage()
+        let mut damage = self.archive.damage();
+        damage.extend(self.log_damage.iter().cloned());
+        damage
     }
 
-    /// Re-hashes the next so many logical octets of what is sealed, round and round, and returns what it found. What can be made
-    /// anew here is made anew; for the rest see [`Store::damaged`].
+    /// Re-hashes the next so many logical octets of what is sealed, round and round, and the log, and returns what it found.
+    /// What can be made anew here is made anew; for the rest see [`Store::damaged`].
     ///
     /// # Errors
     /// The medium failed to write: the node stops.
     pub fn scrub(&mut self, octets: u64) -> Result<Vec<Damage>, StoreError> {
+        let swept = self.sweep(octets, usize::MAX).run();
+        self.swept(swept)
+    }
+
+    /// The reading of [`Store::scrub`], for any thread; `files` of the log are read, the last one always.
+    pub(crate) fn sweep(&mut self, octets: u64, files: usize) -> Sweep<M> {
+        let log = self.wal.files();
+        let older = log.count().saturating_sub(1);
+        let mut chosen: Vec<usize> = if files == 0 { Vec::new() } else { vec![older] };
+        for _ in 1..files.min(log.count()) {
+            self.log_swept = (self.log_swept + 1) % older.max(1);
+            chosen.push(self.log_swept);
+        }
+        Sweep { archive: self.archive(), from: self.scrubbed, octets, snapshot: self.newest(), log, files: chosen }
+    }
+
+    /// Takes what a sweep has found, and mends of it what it can.
+    ///
+    /// # Errors
+    /// The medium failed to write: the node stops.
+    pub(crate) fn swept(&mut self, swept: Swept) -> Result<Vec<Damage>, StoreError> {
         self.guarded(|store| {
-            let (next, mut found) = store.archive.scrub(store.scrubbed, octets)?;
+            let (next, mut found) = swept.sealed?;
             store.scrubbed = next;
-            let round = next == 0;
-            if let Some(snapshot) = store.snapshot.as_ref().filter(|_| round) {
-                let (file, ledger) = (name(snapshot.size), store.archive.ledger);
-                if let Err(error) = Snapshot::read(&store.medium, &file, &ledger, store.archive.at_rest.as_ref()) {
-                    store.archive.write_snapshot(snapshot)?;
-                    found.push(Damage { file, offset: 0, bundle: None, what: error.to_string() });
+            if let Some((size, damage)) = swept.snapshot
+                && let Some(snapshot) = store.snapshot.as_ref().filter(|snapshot| snapshot.size == size)
+            {
+                store.archive.write_snapshot(snapshot)?;
+                found.push(damage);
+            }
+            let log: Vec<Damage> = swept.log.into_iter().filter(|damage| store.log_damage.iter().all(|known| known != damage)).collect();
+            if !log.is_empty() || !store.log_damage.is_empty() {
+                found.extend(log.iter().cloned());
+                store.log_damage.extend(log);
+                if store.wal.renew()? {
+                    store.log_damage.clear();
                 }
             }
             Ok(found)

@@ -1,13 +1,14 @@
 //! The log: Raft's entries and hard state and the published checkpoint, durable before they are answered for.
 
-use crate::frames::{Frames, Place, Torn};
+use crate::frames::{Files, Frames, Place, Torn};
 use crate::medium::{Medium, StoreError};
 use crate::mutant;
 use crate::tree::Hash;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Log entries kept in memory for followers that are a little behind: their number, and their octets.
-const RECENT_MAX: usize = 4096;
+/// Log entries kept in memory for followers that are a little behind, and for mending a damaged file: their number, those since
+/// the last seal and some more, and their octets.
+const RECENT_MAX: usize = 20_480;
 const RECENT_BYTES_MAX: usize = 16 << 20;
 
 const HARD_STATE: u8 = 1;
@@ -162,6 +163,47 @@ impl<M: Medium> Wal<M> {
         self.frames.remove_before(self.said.entries.front().map(|(_, place)| *place))
     }
 
+    /// The files, to be read again on another thread.
+    pub(crate) fn files(&self) -> Files<M> {
+        self.frames.files()
+    }
+
+    /// Writes everything again into new files and removes the old ones: one of them is damaged. False, and nothing is done, if
+    /// that damage is all there is of an entry.
+    pub(crate) fn renew(&mut self) -> Result<bool, StoreError> {
+        let (mut base, mut entries) = (self.said.base, Vec::new());
+        let mut read: Option<(Place, Vec<LogEntry>)> = None;
+        for index in self.said.base.0 + 1..=self.last() {
+            let Some((term, place)) = self.said.place(index) else { return Ok(false) };
+            if base.1.is_none() {
+                // The term before the first entry is not known, so Raft does not ask for this one either.
+                base = (index, Some(term));
+                continue;
+            }
+            if let Some(entry) = self.said.recent.get(&index) {
+                entries.push(entry.clone());
+                continue;
+            }
+            if read.as_ref().is_none_or(|(known, _)| *known != place) {
+                match self.frames.read(place) {
+                    Ok(payload) => read = Some((place, entries_of(&payload))),
+                    Err(StoreError::Corrupt { .. }) => return Ok(false),
+                    Err(other) => return Err(other),
+                }
+            }
+            let found = read.iter().flat_map(|(_, entries)| entries).find(|entry| entry.index == index && entry.term == term);
+            let Some(entry) = found else { return Ok(false) };
+            entries.push(entry.clone());
+        }
+        let begin = self.frames.turn()?;
+        self.restart(base.0, base.1.unwrap_or_default())?;
+        for entries in entries.chunks(1024) {
+            self.save(Batch { entries, ..Batch::default() })?;
+        }
+        self.frames.remove_before(Some(begin))?;
+        Ok(true)
+    }
+
     fn append(&mut self, mut payload: Vec<u8>) -> Result<(), StoreError> {
         // Each file says all that is no entry again, so that those before it can be removed.
         let head = self.head();
@@ -207,7 +249,10 @@ impl Said {
                     self.put(place, LogEntry { index, term, data: data.to_vec() })?;
                 }
                 (NOTE, []) => self.note = Some(String::from_utf8(data.to_vec()).ok()?),
-                (RESTART, &[index, term]) => self.restart(index, Some(term)),
+                (RESTART, &[index, term]) => {
+                    cut = false;
+                    self.restart(index, Some(term));
+                }
                 _ => return None,
             }
         }
@@ -248,6 +293,14 @@ impl Said {
         }
         Some(())
     }
+}
+
+fn entries_of(payload: &[u8]) -> Vec<LogEntry> {
+    let entry = |(tag, numbers, data): Record<'_>| match (tag, numbers.as_slice()) {
+        (ENTRY, &[index, term]) => Some(LogEntry { index, term, data: data.to_vec() }),
+        _ => None,
+    };
+    records(payload).into_iter().flatten().filter_map(entry).collect()
 }
 
 type Record<'a> = (u8, Vec<u64>, &'a [u8]);

@@ -4,6 +4,7 @@ use super::give::{Give, Given};
 use super::take::{Take, Taken};
 use crate::archive::Archive;
 use crate::medium::{Medium, StoreError};
+use crate::scrub::{Sweep, Swept};
 use crate::seal::{Seal, Sealed};
 
 /// A piece of work that is due, for the driver to run on any thread; its result goes to [`super::Node::done`].
@@ -19,6 +20,7 @@ pub(super) enum Work<M: Medium> {
     Seal(Box<Seal<M>>),
     Give(Box<Give<M>>),
     Take(Box<Take<M>>),
+    Sweep(Box<Sweep<M>>),
     /// Puts a bundle of another node in place of a damaged one.
     Mend {
         archive: Archive<M>,
@@ -32,6 +34,7 @@ pub(super) enum Outcome<M: Medium> {
     Sealed(Box<Result<Sealed, StoreError>>),
     Given(Given),
     Taken(Box<Taken<M>>),
+    Swept(Box<Swept>),
     Mended { bundle: u64, mended: Result<(), StoreError> },
 }
 
@@ -49,6 +52,7 @@ impl<M: Medium> Job<M> {
             Work::Seal(seal) => Outcome::Sealed(Box::new(seal.run())),
             Work::Give(give) => Outcome::Given(give.run()),
             Work::Take(take) => Outcome::Taken(Box::new(take.run())),
+            Work::Sweep(sweep) => Outcome::Swept(Box::new(sweep.run())),
             Work::Mend { archive, bundle, octets } => Outcome::Mended { bundle, mended: archive.repair(bundle, &octets) },
         })
     }

@@ -1,5 +1,6 @@
 //! What goes into a node and what comes out of it: a closed set, both ways.
 
+use crate::archive::Damage;
 use crate::body::Member;
 use crate::keys::SecretKey;
 use crate::record::{Entry, Leaf, Outcome, Verdict};
@@ -222,6 +223,16 @@ pub enum Output {
         /// [`crate::body::Record::hash`] of the first body; SHA-256 of what is no entry at all.
         digest: Hash,
     },
+    /// Something on this node's disk is not what was written. What it can it makes anew, the rest it asks others for.
+    Damaged {
+        /// Where, and what.
+        damage: Damage,
+    },
+    /// What was damaged is as it was.
+    Mended {
+        /// As it was told before.
+        damage: Damage,
+    },
     /// A leader's stamp and this node's clock are more than [`CLOCK_MS_MAX`] apart. The stamp counts all the same.
     Clock {
         /// The node that leads.
@@ -269,4 +280,6 @@ pub struct Status {
     pub standing: Standing,
     /// The leaves of the snapshot that it takes from others because it is behind the log; 0 while it asks for one.
     pub taking: Option<u64>,
+    /// Places on its disk that are damaged and not mended yet.
+    pub damaged: usize,
 }

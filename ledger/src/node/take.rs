@@ -111,6 +111,10 @@ impl<M> Taking<M> {
         }
     }
 
+    pub(super) fn mended(&mut self, bundle: u64) {
+        self.mending.remove(&bundle);
+    }
+
     /// Forgets the snapshot; the leader says again that it is needed. Not while a job writes its leaves.
     fn give_up(&mut self) {
         if matches!(&self.stage, Stage::Bundles(bundles) if bundles.install.is_none()) {
@@ -195,7 +199,7 @@ impl<M: Medium> Node<M> {
             };
         }
         self.take_bundles(outputs);
-        self.mend(outputs);
+        self.ask_for_damaged(outputs);
     }
 
     fn ask_another(&mut self, item: Item, tries: u32, outputs: &mut dyn Outbox) {
@@ -234,7 +238,7 @@ impl<M: Medium> Node<M> {
     }
 
     /// Asks for what is damaged here.
-    fn mend(&mut self, outputs: &mut dyn Outbox) {
+    fn ask_for_damaged(&mut self, outputs: &mut dyn Outbox) {
         if self.taking.installs() || self.taking.mending.len() >= MENDS_MAX {
             return;
         }
@@ -306,7 +310,7 @@ impl<M: Medium> Node<M> {
                 self.taking.stage = stage;
                 match unpacked(&asked.octets) {
                     Some(octets) if self.taking.mending.contains(&bundle) => {
-                        self.jobs.push_back(Job(Work::Mend { archive: self.store().archive(), bundle, octets }));
+                        self.keeping.mend(bundle, octets);
                     }
                     _ => drop(self.taking.mending.remove(&bundle)),
                 }
@@ -355,15 +359,6 @@ impl<M: Medium> Node<M> {
             bundles.writing.clear();
         }
         Ok(())
-    }
-
-    pub(super) fn mended(&mut self, bundle: u64, mended: Result<(), StoreError>) -> Result<(), StoreError> {
-        self.taking.mending.remove(&bundle);
-        match mended {
-            // What came was not it: it is still damaged, and asked for again.
-            Err(StoreError::Diverged(_)) => Ok(()),
-            other => other,
-        }
     }
 }
 

@@ -439,6 +439,7 @@ impl World {
                 return Err(Violation { rule: "no-fork", what: format!("node {name} accuses: {}", evidence.text()) });
             }
             Output::Leader { .. } | Output::Clock { .. } | Output::Members { .. } | Output::Refused { .. } => {}
+            Output::Damaged { .. } | Output::Mended { .. } => {}
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test may fail")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part of the city")]
 
+use ledger::archive::Damage;
 use ledger::body::Request;
 use ledger::keys::SecretKey;
 use ledger::medium::{Medium, Scratch};
@@ -212,6 +213,8 @@ pub struct Network<M: Medium> {
     pub now: Timestamp,
     /// How far a node's clock is ahead of `now`.
     pub ahead_ms: BTreeMap<u64, u64>,
+    pub damaged: Vec<(u64, Damage)>,
+    pub mended: Vec<(u64, Damage)>,
     /// Whether the nodes' jobs are run.
     pub works: bool,
 }
@@ -233,6 +236,8 @@ impl<M: Medium> Network<M> {
             cut: BTreeSet::new(),
             now: NOW,
             ahead_ms: BTreeMap::new(),
+            damaged: Vec::new(),
+            mended: Vec::new(),
             works: true,
         }
     }
@@ -255,6 +260,8 @@ impl<M: Medium> Network<M> {
                 Output::Clock { leader, ahead_ms } => self.clocks.push((leader, ahead_ms)),
                 Output::Refused { member, verdict, .. } => self.refused.push((member, verdict.code())),
                 Output::Members { members } => drop(self.members.insert(number, members.iter().map(|member| member.node).collect())),
+                Output::Damaged { damage } => self.damaged.push((number, damage)),
+                Output::Mended { damage } => self.mended.push((number, damage)),
                 Output::Leader { .. } => {}
             }
         }

@@ -1,0 +1,85 @@
+//! The watch over the disk: all of it is read again and again, damage is named, and put right here or from another node.
+
+use super::job::{Job, Work};
+use super::{Node, Outbox, Output};
+use crate::archive::Damage;
+use crate::medium::{Medium, StoreError};
+use crate::scrub::Swept;
+use std::collections::{BTreeSet, VecDeque};
+
+/// Ticks between two sweeps, and the logical octets of one: at 25 ms a tick 5 MiB a second, so a store of a few MiB is read
+/// every second, at a fortieth of a core.
+const SWEEP_TICKS: u64 = 8;
+const SWEEP_OCTETS: u64 = 1 << 20;
+/// Of so many sweeps one reads the log: its last file and one other.
+const LOG_EVERY: u64 = 4;
+/// What is said about damage to who cannot read it all.
+const NOTICES_MAX: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
+    /// A job has the disk: one at a time.
+    busy: bool,
+    sweeps: u64,
+    /// Bundles that have come for damaged ones.
+    arrived: VecDeque<(u64, Vec<u8>)>,
+    /// Damage that was told and is not mended yet.
+    told: BTreeSet<Damage>,
+    /// Damage that was mended as soon as it was found.
+    found: VecDeque<Damage>,
+}
+
+impl Keeping {
+    pub(super) fn mend(&mut self, bundle: u64, octets: Vec<u8>) {
+        self.arrived.push_back((bundle, octets));
+    }
+}
+
+impl<M: Medium> Node<M> {
+    /// Once a tick: tells what was found, and has the next part of the disk read.
+    pub(super) fn keep_watch(&mut self, outputs: &mut dyn Outbox) {
+        for damage in std::mem::take(&mut self.keeping.found) {
+            outputs.put(Output::Damaged { damage: damage.clone() });
+            outputs.put(Output::Mended { damage });
+        }
+        let now: BTreeSet<Damage> = self.store().damaged().into_iter().take(NOTICES_MAX).collect();
+        for damage in now.difference(&self.keeping.told) {
+            outputs.put(Output::Damaged { damage: damage.clone() });
+        }
+        for damage in self.keeping.told.difference(&now) {
+            outputs.put(Output::Mended { damage: damage.clone() });
+        }
+        self.keeping.told = now;
+        if self.keeping.busy {
+            return;
+        }
+        if let Some((bundle, octets)) = self.keeping.arrived.pop_front() {
+            self.keeping.busy = true;
+            self.jobs.push_back(Job(Work::Mend { archive: self.store().archive(), bundle, octets }));
+        } else if self.ticks.is_multiple_of(SWEEP_TICKS) && !self.taking.installs() {
+            self.keeping.busy = true;
+            self.keeping.sweeps += 1;
+            let files = if self.keeping.sweeps.is_multiple_of(LOG_EVERY) { 2 } else { 0 };
+            let sweep = self.raft.mut_store().store.sweep(SWEEP_OCTETS, files);
+            self.jobs.push_back(Job(Work::Sweep(Box::new(sweep))));
+        }
+    }
+
+    pub(super) fn swept(&mut self, swept: Swept) -> Result<(), StoreError> {
+        self.keeping.busy = false;
+        let found = self.raft.mut_store().store.swept(swept)?;
+        let left: BTreeSet<Damage> = self.store().damaged().into_iter().collect();
+        self.keeping.found.extend(found.into_iter().filter(|damage| !left.contains(damage)).take(NOTICES_MAX));
+        Ok(())
+    }
+
+    pub(super) fn mended(&mut self, bundle: u64, mended: Result<(), StoreError>) -> Result<(), StoreError> {
+        self.keeping.busy = false;
+        self.taking.mended(bundle);
+        match mended {
+            // What came was not it: it is still damaged, and asked for again.
+            Err(StoreError::Diverged(_)) => Ok(()),
+            other => other,
+        }
+    }
+}
