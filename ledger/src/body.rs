@@ -6,6 +6,7 @@ mod read;
 
 pub use governance::{Action, Ballot, NewNode, Proposal, Proven, Refused, Rekey, Rule, Threshold};
 
+use crate::clients::Tag;
 use crate::keys::PublicKey;
 use crate::record::{Entry, Kind, PartySignature, Place, Verdict, limits};
 use crate::tree::{Hash, Tree, leaf_hash};
@@ -345,6 +346,7 @@ pub struct Record {
     content: Content,
     /// Of the body's octets: as a leaf of the batch's tree, and to tell two bodies of one id apart.
     hash: Hash,
+    tag: Tag,
 }
 
 impl Record {
@@ -355,8 +357,8 @@ impl Record {
     pub fn read(body: &[u8]) -> Result<Self, Verdict> {
         let hash = leaf_hash(body);
         if let Some((id, ledger, log)) = form::log(body) {
-            let (id, ledger) = (id.to_owned(), ledger.to_owned());
-            return Ok(Self { id, ledger, kind: Kind::Log, content: Content::Log(log), hash });
+            let (id, ledger, tag) = (id.to_owned(), ledger.to_owned(), Tag::of(id));
+            return Ok(Self { id, ledger, kind: Kind::Log, content: Content::Log(log), hash, tag });
         }
         Self::parse(body, hash)
     }
@@ -380,7 +382,8 @@ impl Record {
         let content = read::content(kind, &element).ok_or_else(invalid)?;
         let id = element.attribute("", "id").filter(|id| is_uuid(id)).ok_or_else(invalid)?.to_owned();
         let ledger = element.attribute("", "ledger").ok_or_else(invalid)?.to_owned();
-        Ok(Self { id, ledger, kind, content, hash })
+        let tag = Tag::of(&id);
+        Ok(Self { id, ledger, kind, content, hash, tag })
     }
 
     /// The client id.
@@ -411,6 +414,10 @@ impl Record {
     #[must_use]
     pub fn hash(&self) -> Hash {
         self.hash
+    }
+
+    pub(crate) fn tag(&self) -> Tag {
+        self.tag
     }
 
     /// Who must sign this body, each once.

@@ -17,6 +17,7 @@ pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Stand
 
 use crate::body::{Member, Record, Request};
 use crate::checkpoint::{Checkpoint, Note, Policy};
+use crate::clients::Tag;
 use crate::frame::{Frame, change_of_members};
 use crate::medium::{Medium, StoreError};
 use crate::mutant;
@@ -264,14 +265,17 @@ impl<M: Medium> Node<M> {
     /// Where a client id was used; none also when what tells is damaged.
     #[must_use]
     pub fn client(&self, id: &str) -> Option<Seen> {
-        self.recent.get(id).or_else(|| self.look_up(id).ok().flatten())
+        self.look_up(id, Tag::of(id)).ok().flatten()
     }
 
-    fn look_up(&self, id: &str) -> Result<Option<Seen>, StoreError> {
+    fn look_up(&self, id: &str, tag: Tag) -> Result<Option<Seen>, StoreError> {
         if mutant::is("ids-forgotten") {
             return Ok(None);
         }
-        let Some(index) = self.store().client(id)? else { return Ok(None) };
+        let Some(index) = self.store().tagged(tag)? else { return Ok(None) };
+        if let Some((client, seen)) = self.recent.get(index) {
+            return Ok((client == id).then_some(*seen));
+        }
         let leaf = Leaf::read(&self.store().leaf(index)?).map_err(|error| StoreError::Diverged(format!("leaf {index}: {error}")))?;
         Ok((leaf.client == id).then(|| Seen::of_leaf(&leaf)))
     }
@@ -608,7 +612,7 @@ impl<M: Medium> Node<M> {
         let (resumed, records) = self.resume;
         let mut done = if resumed == raft_index { records } else { 0 };
         for record in checked.request().records().iter().skip(done) {
-            let used = self.recent.get(record.id()).is_some() || self.look_up(record.id())?.is_some();
+            let used = self.look_up(record.id(), record.tag())?.is_some();
             if used && !mutant::is("applied-twice") {
                 return Ok(());
             }
@@ -627,7 +631,7 @@ impl<M: Medium> Node<M> {
         assert_eq!(applied.index, self.tree.size(), "leaves have no gaps");
         let seen = Seen::of(&applied);
         let store = &mut self.raft.mut_store().store;
-        store.push_leaf(&applied.client, applied.hash, applied.octets);
+        store.push(applied.tag, applied.hash, applied.octets);
         self.tree.push(applied.hash);
         self.recent.put(applied.client, seen);
         if let Some(state) = applied.state.filter(|_| store.due()) {
@@ -686,7 +690,7 @@ impl<M: Medium> Node<M> {
         let mut first = None;
         let mut missing = false;
         for record in request.records() {
-            match self.client(record.id()) {
+            match self.look_up(record.id(), record.tag()).ok().flatten() {
                 Some(seen) if seen.body != record.hash() && !mutant::is("conflict-blind") => {
                     return Some(Answer::Invalid(Verdict::Conflict { index: seen.index }));
                 }

@@ -11,6 +11,7 @@ pub use governance::{Ending, Motion, OPEN_MAX};
 pub use judging::{Checked, Judged};
 
 use crate::body::{Content, Genesis, Grant, Listing, Member, Period, Permission, Principal, Record, Request, Rule};
+use crate::clients::Tag;
 use crate::record::{Kind, LEAF_BYTES_MAX, Leaf, Outcome, Parts, Place, Refusal, StreamKind, Verdict};
 use crate::streams::{self, Heads, Rooted};
 use crate::tree::{Hash, leaf_hash};
@@ -44,6 +45,7 @@ pub struct Applied {
     pub outcome: Outcome,
     /// The client id.
     pub client: String,
+    pub(crate) tag: Tag,
     /// [`Record::hash`] of its body.
     pub body: Hash,
     /// Its octets.
@@ -249,7 +251,7 @@ impl State {
         let (index, client) = (self.size, record.id().to_owned());
         self.size += 1;
         self.time = time;
-        Applied { index, time, kind: record.kind(), outcome, client, body: record.hash(), octets, hash, state: None }
+        Applied { index, time, kind: record.kind(), outcome, client, tag: record.tag(), body: record.hash(), octets, hash, state: None }
     }
 
     /// Takes a mark: gives a state root, unless the last leaf is one.

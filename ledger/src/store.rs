@@ -243,7 +243,11 @@ impl<M: Medium> Store<M> {
 
     /// Appends a leaf to the tail: the client id it uses up, empty for none; its hash; its octets.
     pub fn push_leaf(&mut self, client: &str, hash: Hash, octets: Vec<u8>) {
-        let tag = Tag::of(client);
+        self.push(Tag::of(client), hash, octets);
+    }
+
+    /// [`Store::push_leaf`], by the tag of the client id.
+    pub(crate) fn push(&mut self, tag: Tag, hash: Hash, octets: Vec<u8>) {
         self.clients.put(tag, self.size());
         self.boundary.1 += octets.len() as u64 + 2;
         self.tail.push_back(Fresh { octets: octets.into(), hash, tag });
@@ -254,7 +258,11 @@ impl<M: Medium> Store<M> {
     /// # Errors
     /// What tells ids apart is damaged, or the medium failed.
     pub fn client(&self, id: &str) -> Result<Option<u64>, StoreError> {
-        let tag = Tag::of(id);
+        self.tagged(Tag::of(id))
+    }
+
+    /// [`Store::client`], by the tag of the client id.
+    pub(crate) fn tagged(&self, tag: Tag) -> Result<Option<u64>, StoreError> {
         self.clients.find(tag, |index| match index.checked_sub(self.sealed()) {
             None => self.archive.has_tag(index, tag),
             Some(at) => Ok(usize::try_from(at).ok().and_then(|at| self.tail.get(at)).is_some_and(|fresh| fresh.tag == tag)),

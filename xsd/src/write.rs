@@ -233,6 +233,12 @@ impl Writer<'_> {
 
     fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
         let mut rest = text.as_bytes();
+        // Nearly all texts hold nothing special, and looking at all octets alike takes a fraction of looking for the first.
+        let special = |octet: &u8| *octet < b' ' || matches!(*octet, b'&' | b'<' | b'>' | b'"');
+        if !rest.iter().fold(false, |any, octet| any | special(octet)) {
+            self.octets.extend_from_slice(rest);
+            return;
+        }
         while let Some(at) = rest.iter().position(|byte| escape(*byte).is_some()) {
             let (plain, tail) = rest.split_at(at);
             self.octets.extend_from_slice(plain);

@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::tree::Tree;
 use protobuf::Message as _;
 use raft::eraftpb::ConfState;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What the log goes on from.
 pub(super) struct Start {
@@ -53,28 +53,30 @@ pub(super) fn proven(founded: &State, snapshot: &Snapshot, last: &[u8]) -> Resul
     agree.then_some(state).ok_or_else(|| bad("its state and its state root do not agree"))
 }
 
-/// Client ids of the latest leaves, in memory: most questions are about them.
+/// What became of the latest leaves' client ids, in memory: most questions are about them.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    by_id: BTreeMap<String, Seen>,
-    order: VecDeque<String>,
+    first: u64,
+    seen: VecDeque<(String, Seen)>,
 }
 
 /// Ids that are kept.
 const RECENT_MAX: usize = 16_384;
 
 impl Recent {
-    pub(super) fn get(&self, id: &str) -> Option<Seen> {
-        self.by_id.get(id).copied()
+    /// The client id of a leaf and what became of it, if it is one of the latest.
+    pub(super) fn get(&self, index: u64) -> Option<&(String, Seen)> {
+        self.seen.get(usize::try_from(index.checked_sub(self.first)?).ok()?)
     }
 
+    /// The next leaf. After a gap, where a snapshot was installed, it is the first.
     pub(super) fn put(&mut self, id: String, seen: Seen) {
-        if self.order.len() >= RECENT_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.by_id.remove(&oldest);
+        if seen.index != self.first + self.seen.len() as u64 {
+            self.seen.clear();
+        } else if self.seen.len() >= RECENT_MAX {
+            self.seen.pop_front();
         }
-        self.order.push_back(id.clone());
-        self.by_id.insert(id, seen);
+        self.seen.push_back((id, seen));
+        self.first = seen.index + 1 - self.seen.len() as u64;
     }
 }
