@@ -467,6 +467,7 @@ impl<M: Medium> Node<M> {
         }
         // 6: votes and acknowledgements, which promise what is now on the disk.
         self.send(ready.take_persisted_messages(), outputs);
+        self.prepare(&entries);
         // 3: committed entries are applied and answered.
         let committed = ready.take_committed_entries();
         self.apply(&committed, now, outputs)?;
@@ -489,6 +490,25 @@ impl<M: Medium> Node<M> {
         Ok(())
     }
 
+    /// Reads and checks what was just acknowledged, while the leader waits for the disks: when it is committed, little is left to do.
+    fn prepare(&mut self, entries: &[LogEntry]) {
+        if self.raft.raft.state == StateRole::Leader {
+            return;
+        }
+        let (mut octets, mut requests) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let Ok((_, octets_of_it)) = Stamped::split(&entry.data) else { continue };
+            let Some(request) = Entry::decode(octets_of_it).ok().and_then(|entry| Request::read(entry).ok()) else { continue };
+            octets.push(octets_of_it);
+            requests.push(request);
+        }
+        for (octets, checked) in octets.into_iter().zip(self.state.check(requests)) {
+            if let Ok(checked) = checked {
+                self.prepared.keep(octets, checked);
+            }
+        }
+    }
+
     /// As it stands: the commit index goes along, so that a saved checkpoint is one of what is known to be committed.
     fn hard_state(&self) -> Option<HardState> {
         let state = self.raft.raft.hard_state();
@@ -507,21 +527,18 @@ impl<M: Medium> Node<M> {
                 committed.push(Committed::Members(change_of_members(&entry.data)));
                 continue;
             }
-            let checked = entry.data.split_at_checked(8).and_then(|(_, octets)| self.prepared.take(octets));
-            let Ok(stamped) = Stamped::decode(&entry.data) else { continue };
+            let Ok((stamp, octets)) = Stamped::split(&entry.data) else { continue };
+            if Stamped::is_mark(octets) {
+                committed.push(Committed::Mark { raft_index: entry.index, stamp });
+                continue;
+            }
+            let checked = self.prepared.take(octets);
             if checked.is_none() {
-                let Some(entry) = stamped.entry else {
-                    committed.push(Committed::Mark { raft_index: entry.index, stamp: stamped.time });
-                    continue;
-                };
-                let Ok(request) = Request::read(entry) else { continue };
+                let Some(request) = Entry::decode(octets).ok().and_then(|entry| Request::read(entry).ok()) else { continue };
                 unread.push(request);
             }
-            committed.push(Committed::Record {
-                raft_index: entry.index,
-                stamp: stamped.time,
-                judged: checked.map(|checked| Box::new(checked.into())),
-            });
+            let judged = checked.map(|checked| Box::new(checked.into()));
+            committed.push(Committed::Record { raft_index: entry.index, stamp, judged });
         }
         let mut read = self.state.judge(unread).into_iter();
         for entry in committed {

@@ -435,14 +435,8 @@ pub fn number(text: &str) -> Option<u64> {
     (value.to_string() == text).then_some(value)
 }
 
-/// What a Raft entry carries: the leader's stamp, and an entry or a mark.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stamped {
-    /// The leader's clock when it proposed.
-    pub(crate) time: Timestamp,
-    /// What was submitted; none is a mark, the wish for a state root here.
-    pub(crate) entry: Option<Entry>,
-}
+/// What a Raft entry carries: the leader's clock when it proposed, and an entry or a mark, the wish for a state root here.
+pub(crate) struct Stamped;
 
 impl Stamped {
     /// Eight octets of time, big-endian, before the entry's wire form.
@@ -455,9 +449,11 @@ impl Stamped {
         Self::encode(time, &[WIRE_MARK])
     }
 
+    /// The time, and the entry's wire form or a mark.
+    ///
     /// # Errors
-    /// As [`Entry::decode`], and for a time after the year 9999.
-    pub(crate) fn decode(octets: &[u8]) -> Result<Self, Verdict> {
+    /// There is no time, or one after the year 9999.
+    pub(crate) fn split(octets: &[u8]) -> Result<(Timestamp, &[u8]), Verdict> {
         let Some((time, entry)) = octets.split_first_chunk::<8>() else {
             return Err(Verdict::Malformed("no time".to_owned()));
         };
@@ -465,7 +461,10 @@ impl Stamped {
         if time > LAST {
             return Err(Verdict::Malformed("a time beyond all calendars".to_owned()));
         }
-        let entry = if entry == [WIRE_MARK] { None } else { Some(Entry::decode(entry)?) };
-        Ok(Self { time, entry })
+        Ok((time, entry))
+    }
+
+    pub(crate) fn is_mark(entry: &[u8]) -> bool {
+        entry == [WIRE_MARK]
     }
 }
