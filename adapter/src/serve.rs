@@ -142,7 +142,8 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let (replica, thread) =
         Replica::start(node, move |post| take(&mut links, &ring, &told, &sector, post)).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
-    let accepting = tokio::spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
+    let peers = peers.into_std().map_err(|error| bound(&config.peer.listen, error))?;
+    let accepting = replica.runtime().spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
     let http_limits =
         HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() };
@@ -187,7 +188,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     http::serve(services, Some(server_tls), http_limits, handler, stop).await;
     expiring.abort();
     refusing.abort();
-    replica.stop();
+    replica.stop().await;
     // The peers are heard until the thread has handed the lead over.
     if !ledger.is_finished() {
         let _joined = (&mut ledger).await;

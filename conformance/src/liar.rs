@@ -93,6 +93,7 @@ impl Liar {
                 _ => inbox.deliver(from, frame),
             }
         };
+        let listener = listener.into_std().expect("a listener");
         drop(tokio::spawn(peers::accept(listener, server, tokio::sync::watch::channel(known).1, deliver)));
         Self { replica, links, script, record, ledger: request.ledger().to_owned(), me: me.node }
     }

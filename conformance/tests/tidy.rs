@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("ledger", "aes-gcm crc32fast data-encoding ed25519-zebra protobuf raft rand_core sha2 sled slog xsd zstd"),
     (
         "adapter",
-        "clap data-encoding flate2 http-body-util hyper hyper-util ledger mappings openssl rcgen rustls serde serde_json \
+        "clap data-encoding flate2 http-body-util hyper hyper-util ledger mappings mimalloc openssl rcgen rustls serde serde_json \
          sha2 tokio tokio-rustls toml tracing tracing-subscriber uuid wsdl xsd yaserde",
     ),
 ];

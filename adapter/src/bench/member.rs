@@ -45,10 +45,13 @@ pub async fn run(arguments: &LedgerNode) -> Result<(), Misconfigured> {
     let (mut links, known) = Links::new(me.node, Arc::clone(&client));
     let (replica, thread) = Replica::start(node, move |post| links.take(post)).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
-    let mut accepting = tokio::spawn(peers::accept(peer_port, server, known, move |from, frame| inbox.deliver(from, frame)));
+    let peer_port = peer_port.into_std().map_err(|error| wrong(&me.peer, &error))?;
+    let submit_port = submit_port.into_std().map_err(|error| wrong(&me.service, &error))?;
+    let mut accepting = replica.runtime().spawn(peers::accept(peer_port, server, known, move |from, frame| inbox.deliver(from, frame)));
     let mut ledger = tokio::task::spawn_blocking(move || thread.join());
+    let mut serving = replica.runtime().spawn(submit::serve(submit_port, replica.clone()));
     let ended = tokio::select! {
-        ended = submit::serve(submit_port, replica.clone()) => ended,
+        ended = &mut serving => ended.map_err(|error| wrong("the submit port", &error))?,
         _ = &mut ledger => Err(wrong("the ledger node has stopped", &replica.failed().unwrap_or("by itself"))),
         _ = &mut accepting => Err(wrong("the peer port", &"has ended")),
     };

@@ -72,7 +72,8 @@ impl Wire for Submit {
 }
 
 /// Answers until the listener fails: each request as soon as it is done, in whatever order that is.
-pub(super) async fn serve(listener: TcpListener, replica: Replica) -> Result<(), Misconfigured> {
+pub(super) async fn serve(listener: std::net::TcpListener, replica: Replica) -> Result<(), Misconfigured> {
+    let listener = TcpListener::from_std(listener).map_err(|error| super::wrong("submit port", &error))?;
     let mut talks = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.map_err(|error| super::wrong("submit port", &error))?;
