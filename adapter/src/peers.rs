@@ -37,6 +37,7 @@ pub async fn accept<D>(listener: std::net::TcpListener, tls: Arc<ServerConfig>, 
 where
     D: Fn(u64, Vec<u8>) + Clone + Send + 'static,
 {
+    listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let acceptor = TlsAcceptor::from(tls);
     let mut links = tokio::task::JoinSet::new();

@@ -131,7 +131,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let Checked { config, genesis, ledger, me, security, legacy, record, node, server_tls, peer_tls, client_tls } = checked;
     let bound = |address: &str, error: std::io::Error| Misconfigured::Value(format!("cannot listen on {address}: {error}"));
     let services = TcpListener::bind(&config.service.listen).await.map_err(|error| bound(&config.service.listen, error))?;
-    let peers = TcpListener::bind(&config.peer.listen).await.map_err(|error| bound(&config.peer.listen, error))?;
+    let peers = std::net::TcpListener::bind(&config.peer.listen).map_err(|error| bound(&config.peer.listen, error))?;
     let witness = witness(&config, &me, &ledger, node.clone())?;
     let (node, index) = open(&config, &me, genesis, node)?;
     let archive = node.store().archive();
@@ -142,7 +142,6 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let (replica, thread) =
         Replica::start(node, move |post| take(&mut links, &ring, &told, &sector, post)).map_err(|error| wrong("ledger thread", &error))?;
     let inbox = replica.clone();
-    let peers = peers.into_std().map_err(|error| bound(&config.peer.listen, error))?;
     let accepting = replica.runtime().spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
     let http_limits =
