@@ -242,7 +242,7 @@ fn open(config: &Config, me: &Seat, genesis: Entry, key: SecretKey) -> Result<(N
         tracing::warn!(?torn, "a torn end was cut off");
     }
     let settings = ledger::node::Config::new(&me.id, genesis, key);
-    let settings = ledger::node::Config { node: me.node, election_ticks: ELECTION_TICKS, ..settings };
+    let settings = ledger::node::Config { node: me.node, life: crate::replica::now().0, election_ticks: ELECTION_TICKS, ..settings };
     let node = Node::open(settings, store).map_err(|error| at(&error))?;
     let index = Index::open(&config.data.join("index")).map_err(|error| at(&error))?;
     Ok((node, index))

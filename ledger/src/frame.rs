@@ -46,6 +46,10 @@ pub(crate) enum Frame {
     Want { item: Item, part: u32 },
     /// A part of so many; none of zero: it is not to be had here.
     Piece { item: Item, part: u32, parts: u32, octets: Vec<u8> },
+    /// A node that has not been born asks whether it is known: its directory's life.
+    Hello(u64),
+    /// Whether that is the life that is known.
+    Welcome { life: u64, same: bool },
 }
 
 /// What a node can ask another one for.
@@ -101,6 +105,8 @@ impl Frame {
             Self::Mark => vec![7],
             Self::Behind(first) => [[8].as_slice(), &first.to_be_bytes()].concat(),
             Self::Want { item, part } => [[9].as_slice(), &item.encode(), &part.to_be_bytes()].concat(),
+            Self::Hello(life) => [[11].as_slice(), &life.to_be_bytes()].concat(),
+            Self::Welcome { life, same } => [[12].as_slice(), &life.to_be_bytes(), &[u8::from(*same)]].concat(),
             Self::Piece { item, part, parts, octets } => {
                 [[10].as_slice(), &item.encode(), &part.to_be_bytes(), &parts.to_be_bytes(), octets].concat()
             }
@@ -137,6 +143,12 @@ impl Frame {
             9 => {
                 let (item, rest) = Item::decode(rest)?;
                 Some(Self::Want { item, part: u32::from_be_bytes(rest.try_into().ok()?) })
+            }
+            11 => Some(Self::Hello(u64::from_be_bytes(rest.try_into().ok()?))),
+            12 => {
+                let (life, rest) = rest.split_first_chunk::<8>()?;
+                let same = <[u8; 1]>::try_from(rest).ok().filter(|same| same[0] < 2)? == [1];
+                Some(Self::Welcome { life: u64::from_be_bytes(*life), same })
             }
             10 => {
                 let (item, rest) = Item::decode(rest)?;
@@ -252,7 +264,12 @@ mod tests {
             [Frame::Raft(Box::new(append())), Frame::Forward(entry), head, Frame::Note("note".to_owned()), Frame::Ask, Frame::Transfer(3)]
                 .into_iter()
                 .chain([Item::Newest, Item::Snapshot(4096), Item::Roots(9), Item::Bundle(3)].map(|item| Frame::Want { item, part: 7 }))
-                .chain([Frame::Behind(4), Frame::Piece { item: Item::Bundle(3), part: 1, parts: 2, octets: vec![7; 30] }])
+                .chain([
+                    Frame::Hello(9),
+                    Frame::Welcome { life: 9, same: true },
+                    Frame::Behind(4),
+                    Frame::Piece { item: Item::Bundle(3), part: 1, parts: 2, octets: vec![7; 30] },
+                ])
         {
             let octets = frame.encode();
             assert_eq!(Frame::decode(&octets), Some(frame));

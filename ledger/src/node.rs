@@ -1,5 +1,6 @@
 //! One replica: the whole Ready loop of Raft in this one file, numbered as raft's documentation numbers it.
 
+mod birth;
 mod disk;
 mod give;
 mod job;
@@ -15,7 +16,7 @@ pub use job::{Done, Job};
 pub(crate) use membership::is_sound;
 pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Standing, Status, Transaction};
 
-use crate::body::{Member, Record, Request};
+use crate::body::{Member, Record, Request, Suffrage};
 use crate::checkpoint::{Checkpoint, Note, Policy};
 use crate::clients::Tag;
 use crate::frame::{Frame, change_of_members};
@@ -30,6 +31,7 @@ use crate::state::{Applied, Checked, Judged, ROOT_MS, State};
 use crate::store::{Batch, HardState, LogEntry, Store};
 use crate::tree::{Hash, Tree, leaf_hash};
 use crate::witness::{Effect, Fork, Witness};
+use birth::Birth;
 use disk::{Disk, log_entry};
 use give::Wishes;
 use job::{Outcome, Work};
@@ -37,7 +39,7 @@ use keep::Keeping;
 use membership::{Next, Wanted};
 use prepared::Prepared;
 use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
-use raft::{RawNode, StateRole};
+use raft::{Progress, RawNode, StateRole};
 use reads::Reads;
 use start::{Recent, Start};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -92,6 +94,7 @@ pub struct Node<M: Medium> {
     wishes: Wishes,
     taking: Taking<M>,
     keeping: Keeping,
+    birth: Birth,
     /// What jobs have left for the next step to put out.
     late: Vec<Output>,
     config: Config,
@@ -144,6 +147,7 @@ impl<M: Medium> Node<M> {
         let bad = |verdict: Verdict| StoreError::Diverged(format!("the genesis is not acceptable: {verdict}"));
         let genesis = Request::read(config.genesis.clone()).map_err(bad)?;
         let (founded, founding) = State::found(genesis).map_err(bad)?;
+        let birth = Birth::of(&mut store, config.life)?;
         let Start { state, tree, members, applied, resume } = Start::of(&mut store, founded, founding)?;
         let me = Seat { node: config.number(&state)?, id: config.member.clone() };
         let policy = Policy::of_members(&state.origin(), state.members(), state.quorum());
@@ -164,6 +168,7 @@ impl<M: Medium> Node<M> {
             wishes: Wishes::default(),
             taking: Taking::default(),
             keeping: Keeping::default(),
+            birth,
             late: Vec::new(),
             tree,
             witness,
@@ -188,6 +193,7 @@ impl<M: Medium> Node<M> {
             config,
         };
         node.pace();
+        node.be_born()?;
         node.recover()?;
         Ok(node)
     }
@@ -329,7 +335,9 @@ impl<M: Medium> Node<M> {
         next.jobs.append(&mut self.jobs);
         (next.ticks, next.marked_at, next.covered_at) = (self.ticks, self.marked_at, self.covered_at);
         next.clock_reported = self.clock_reported;
+        std::mem::swap(&mut next.birth.confirmed, &mut self.birth.confirmed);
         *self = next;
+        self.forget_lives()?;
         // The leaves of what waits here may be among those that came.
         let waiting: Vec<(u64, Entry)> = self.pending.iter().map(|(ticket, pending)| (*ticket, pending.entry.clone())).collect();
         for (ticket, entry) in waiting {
@@ -391,15 +399,25 @@ impl<M: Medium> Node<M> {
             covered: self.witness.covered(),
             pending: self.pending.len(),
             split: self.witness.split(),
+            voters: {
+                let members = &self.raft.store().members;
+                let voters: BTreeSet<u64> = members.voters.iter().chain(&members.voters_outgoing).copied().collect();
+                voters.into_iter().collect()
+            },
             standing: self.standing(),
             taking: self.taking.size(),
             damaged: self.store().damaged().len(),
         }
     }
 
+    fn is_learner(&self) -> bool {
+        self.state.members().any(|member| member.node == self.me.node && member.suffrage == Suffrage::Learner)
+    }
+
     fn standing(&self) -> Standing {
         match self.state.members().any(|member| member.node == self.me.node) {
-            true => Standing::Member,
+            true if self.birth.is_born() || self.is_learner() => Standing::Member,
+            true => Standing::Unborn,
             false if self.me.node <= self.state.node_max() => Standing::Removed,
             false => Standing::Coming,
         }
@@ -427,7 +445,7 @@ impl<M: Medium> Node<M> {
         for input in inputs {
             match input {
                 Input::Tick => self.tick(now, outputs)?,
-                Input::Message { from, octets } => self.receive(from, &octets, now, &mut arrived, outputs),
+                Input::Message { from, octets } => self.receive(from, &octets, now, &mut arrived, outputs)?,
                 Input::Propose { ticket, entry } => self.arrive(ticket, entry, &mut arrived, outputs),
                 Input::Withdraw { ticket } => self.withdraw(ticket),
                 Input::Read { ticket } => self.reads.add(ticket),
@@ -543,7 +561,7 @@ impl<M: Medium> Node<M> {
         let mut read = self.state.judge(unread).into_iter();
         for entry in committed {
             match entry {
-                Committed::Members(change) => self.follow(change.as_ref()),
+                Committed::Members(change) => self.follow(change.as_ref())?,
                 Committed::Mark { raft_index, stamp } => {
                     if let Some(applied) = self.state.mark(stamp) {
                         self.keep(applied, (raft_index, 0), now);
@@ -596,11 +614,13 @@ impl<M: Medium> Node<M> {
 
     /// Changes Raft's members, if the ledger wants it at this place of the log: every node decides the same here. What does
     /// not fit the members of now is an error of Raft's that changes nothing.
-    fn follow(&mut self, change: Option<&ConfChangeV2>) {
-        let Some(change) = change.filter(|change| self.wanted().permits(change)) else { return };
+    fn follow(&mut self, change: Option<&ConfChangeV2>) -> Result<(), StoreError> {
+        let Some(change) = change.filter(|change| self.wanted().permits(change)) else { return Ok(()) };
         if let Ok(members) = self.raft.apply_conf_change(change) {
             self.raft.mut_store().members = members;
+            return self.take_lives(change);
         }
+        Ok(())
     }
 
     /// Raft's members as the ledger wants them.
@@ -615,11 +635,13 @@ impl<M: Medium> Node<M> {
             return;
         }
         let last = raft.raft_log.last_index();
-        let caught_up = |node| raft.prs().get(node).is_some_and(|progress| progress.recent_active && progress.matched + CAUGHT_UP >= last);
+        // A node that Raft has just been told of passes for active: one that has acknowledged nothing has not been heard.
+        let heard = |progress: &Progress| progress.recent_active && progress.matched > 0;
+        let caught_up = |node| raft.prs().get(node).is_some_and(|progress| heard(progress) && progress.matched + CAUGHT_UP >= last);
         match self.wanted().next(&self.raft.store().members, self.me.node, caught_up) {
             Next::Nothing => {}
             // It is dropped while the log is full: the next tick tries again.
-            Next::Change(change) => drop(self.raft.propose_conf_change(Vec::new(), change)),
+            Next::Change(change) => drop(self.raft.propose_conf_change(Vec::new(), self.with_lives(change))),
             Next::Transfer(to) => self.transfer(to, outputs),
         }
     }
@@ -826,8 +848,15 @@ impl<M: Medium> Node<M> {
         }
     }
 
-    fn receive(&mut self, from: u64, octets: &[u8], now: Timestamp, arrived: &mut Vec<(Source, Entry)>, outputs: &mut dyn Outbox) {
-        let Some(member) = self.members.get(&from).filter(|member| member.node != self.me.node) else { return };
+    fn receive(
+        &mut self,
+        from: u64,
+        octets: &[u8],
+        now: Timestamp,
+        arrived: &mut Vec<(Source, Entry)>,
+        outputs: &mut dyn Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(member) = self.members.get(&from).filter(|member| member.node != self.me.node) else { return Ok(()) };
         let name = member.id.clone();
         match Frame::decode(octets) {
             // An error of step is a message that Raft has no use for: an old one, or of a peer it does not count.
@@ -844,7 +873,9 @@ impl<M: Medium> Node<M> {
             }
             Some(Frame::Mark) if self.raft.raft.state == StateRole::Leader => self.mark(now, outputs),
             Some(Frame::Transfer(to)) if self.raft.raft.state == StateRole::Leader => self.transfer(to, outputs),
-            Some(Frame::Behind(first)) => self.behind(from, first, outputs),
+            Some(Frame::Hello(life)) => self.greet(from, life, outputs)?,
+            Some(Frame::Welcome { life, same }) => self.welcomed(from, life, same),
+            Some(Frame::Behind(first)) if self.takes_part_with(from) => self.behind(from, first, outputs),
             Some(Frame::Want { item, part }) => self.wishes.add(from, item, part),
             Some(Frame::Piece { item, part, parts, octets }) => self.piece(from, (item, part, parts), &octets, outputs),
             None => {
@@ -855,6 +886,7 @@ impl<M: Medium> Node<M> {
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// Proposes a state root, or hands the wish to the leader. One that is not needed makes no leaf.
@@ -930,11 +962,14 @@ impl<M: Medium> Node<M> {
         let last = raft.raft_log.last_index();
         message.from == from
             && message.to == self.me.node
+            && self.takes_part_with(from)
             && match message.get_msg_type() {
                 // A follower would hand it on in its own name.
                 MessageType::MsgReadIndex => raft.state == StateRole::Leader,
                 MessageType::MsgHeartbeat => message.term < raft.term || message.commit <= last,
-                MessageType::MsgAppend | MessageType::MsgTimeoutNow => !self.taking.installs(),
+                MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => self.birth.is_born(),
+                MessageType::MsgTimeoutNow => self.birth.is_born() && !self.taking.installs(),
+                MessageType::MsgAppend => !self.taking.installs(),
                 MessageType::MsgAppendResponse => message.reject || message.term != raft.term || message.index <= last,
                 _ => true,
             }
@@ -942,7 +977,10 @@ impl<M: Medium> Node<M> {
 
     fn tick(&mut self, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
         self.ticks += 1;
-        self.raft.tick();
+        self.ask_for_life(outputs)?;
+        if self.takes_part() {
+            self.raft.tick();
+        }
         self.mark_when_idle(now, outputs);
         let patience = self.election_ticks as u64;
         if let Some((note, _)) = self.note.take_if(|(_, since)| *since + patience <= self.ticks) {

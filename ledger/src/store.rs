@@ -14,7 +14,7 @@ use crate::segment::{DRAFT, SEAL_EVERY, checked, put_file, unchecked};
 use crate::snapshot::{Snapshot, name, size_of};
 use crate::tree::{Hash, Tree};
 use crate::wal::Wal;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Seals whose log entries are kept. A node that misses more, 32,000 records and above, is given the snapshot: that is less than
@@ -159,6 +159,29 @@ impl<M: Medium> Store<M> {
         let state = self.wal.hard_state();
         let applied = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.raft_index);
         HardState { commit: state.commit.max(applied), ..state }
+    }
+
+    /// Whether nothing was ever voted, logged or sealed here.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.hard_state() == HardState::default() && self.last() == 0 && self.snapshot.is_none()
+    }
+
+    /// The number that this directory was given when it was begun, and whether the node may vote with it.
+    pub(crate) fn life(&self) -> Option<(u64, bool)> {
+        self.wal.life()
+    }
+
+    pub(crate) fn set_life(&mut self, life: u64, born: bool) -> Result<(), StoreError> {
+        self.guarded(|store| store.wal.set_life(life, born))
+    }
+
+    /// The lives of other nodes, as they were first heard of; 0 for one that was forgotten.
+    pub(crate) fn lives(&self) -> &BTreeMap<u64, u64> {
+        self.wal.lives()
+    }
+
+    pub(crate) fn put_life(&mut self, node: u64, life: u64) -> Result<(), StoreError> {
+        self.guarded(|store| store.wal.put_life(node, life))
     }
 
     /// The checkpoint saved last.

@@ -15,6 +15,8 @@ const HARD_STATE: u8 = 1;
 const ENTRY: u8 = 2;
 const NOTE: u8 = 3;
 const RESTART: u8 = 5;
+const LIFE: u8 = 6;
+const KNOWN: u8 = 7;
 
 /// Raft's hard state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +63,10 @@ pub(crate) struct Wal<M> {
 struct Said {
     hard_state: HardState,
     note: Option<String>,
+    /// This directory's life, and whether it may vote.
+    life: Option<(u64, bool)>,
+    /// The lives of other nodes.
+    lives: BTreeMap<u64, u64>,
     /// Index and, if it is known, term of the entry before the first.
     base: (u64, Option<u64>),
     /// Term and frame of entry `base.0 + 1 + i`.
@@ -90,6 +96,28 @@ impl<M: Medium> Wal<M> {
 
     pub(crate) fn note(&self) -> Option<&str> {
         self.said.note.as_deref()
+    }
+
+    /// This directory's life, and whether it may vote.
+    pub(crate) fn life(&self) -> Option<(u64, bool)> {
+        self.said.life
+    }
+
+    pub(crate) fn set_life(&mut self, life: u64, born: bool) -> Result<(), StoreError> {
+        let mut payload = Vec::new();
+        put(&mut payload, LIFE, &[life, u64::from(born)], &[]);
+        self.append(payload)
+    }
+
+    /// The lives of other nodes; 0 for one that was forgotten.
+    pub(crate) fn lives(&self) -> &BTreeMap<u64, u64> {
+        &self.said.lives
+    }
+
+    pub(crate) fn put_life(&mut self, node: u64, life: u64) -> Result<(), StoreError> {
+        let mut payload = Vec::new();
+        put(&mut payload, KNOWN, &[node, life], &[]);
+        self.append(payload)
     }
 
     /// The first index that Raft may ask for: the term of the one before it is known.
@@ -226,6 +254,12 @@ impl<M: Medium> Wal<M> {
         if let Some(note) = &self.said.note {
             put(&mut head, NOTE, &[], note.as_bytes());
         }
+        if let Some((life, born)) = self.said.life {
+            put(&mut head, LIFE, &[life, u64::from(born)], &[]);
+        }
+        for (node, life) in &self.said.lives {
+            put(&mut head, KNOWN, &[*node, *life], &[]);
+        }
         head
     }
 }
@@ -248,6 +282,8 @@ impl Said {
                     }
                     self.put(place, LogEntry { index, term, data: data.to_vec() })?;
                 }
+                (LIFE, &[life, born]) => self.life = Some((life, born == 1)),
+                (KNOWN, &[node, life]) => drop(self.lives.insert(node, life)),
                 (NOTE, []) => self.note = Some(String::from_utf8(data.to_vec()).ok()?),
                 (RESTART, &[index, term]) => {
                     cut = false;

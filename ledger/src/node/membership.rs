@@ -108,7 +108,8 @@ pub(crate) fn is_sound(change: &ConfChangeV2) -> bool {
     let changes = change.get_changes();
     let nodes: BTreeSet<u64> = changes.iter().map(|single| single.node_id).collect();
     let explicit = changes.is_empty() || change.get_transition() == ConfChangeTransition::Explicit;
-    explicit && change.context.is_empty() && changes.len() <= CHANGES_MAX && nodes.len() == changes.len() && !nodes.contains(&0)
+    let lives = change.context.len().is_multiple_of(16) && change.context.len() <= 16 * CHANGES_MAX;
+    explicit && lives && changes.len() <= CHANGES_MAX && nodes.len() == changes.len() && !nodes.contains(&0)
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Config {
     /// The node's number; 0 for the one that the ledger gives to the node with this key. A node that came later than the
     /// genesis, or whose key changed since its newest snapshot, needs it.
     pub node: u64,
+    /// A number that no other start of this node on an empty directory had, as the time is: see [`Standing::Unborn`].
+    pub life: u64,
     /// Leaf 0, signed by every member.
     pub genesis: Entry,
     /// The node's key, whose public half the genesis names.
@@ -37,7 +39,7 @@ impl Config {
     /// With the default timing: an election after 10 to 20 ticks, a heartbeat each 2, 4,096 proposals waiting.
     #[must_use]
     pub fn new(member: &str, genesis: Entry, node_key: SecretKey) -> Self {
-        Self { member: member.to_owned(), node: 0, genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
+        Self { member: member.to_owned(), node: 0, life: 1, genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
     }
 }
 
@@ -247,6 +249,9 @@ pub enum Output {
 pub enum Standing {
     /// It is a member's.
     Member,
+    /// It is a member's, but has not voted yet: as a founder it waits until all other founders have heard of it, else until it
+    /// is made a voter. A directory that was lost and begun anew does not come further.
+    Unborn,
     /// It is not there yet: it waits for the leader's messages.
     Coming,
     /// It was a member's, or could have been: its number is used up, and nobody listens to it any more.
@@ -276,6 +281,8 @@ pub struct Status {
     pub pending: usize,
     /// Whether a quorum of the nodes signed a checkpoint that contradicts this node's leaves. It publishes none any more.
     pub split: bool,
+    /// Who votes by Raft's members, as this node has applied them; of a change that is not over, both sides.
+    pub voters: Vec<u64>,
     /// What the ledger says of it.
     pub standing: Standing,
     /// The leaves of the snapshot that it takes from others because it is behind the log; 0 while it asks for one.

@@ -333,7 +333,7 @@ impl World {
         machine.inbox.clear();
         (machine.busy, machine.checked) = (false, 0);
         let member = usize::try_from(name - 1).ok().and_then(|at| MEMBERS.get(at)).copied().unwrap_or_default();
-        match open(member, machine.disk.clone()) {
+        match open(member, life, machine.disk.clone()) {
             Ok(node) => {
                 machine.node = Some(node);
                 self.later(TICK_MS, Event::Tick(name, life));
@@ -581,8 +581,8 @@ impl World {
     }
 }
 
-fn open(member: &str, disk: Disk) -> Result<Node<Disk>, StoreError> {
+fn open(member: &str, life: u64, disk: Disk) -> Result<Node<Disk>, StoreError> {
     let genesis = city::genesis();
     let store = Store::open(disk, &Hash::of(genesis.body()), None)?.with_segments_of(SEGMENT_LEAVES);
-    Node::open(Config::new(member, genesis, city::node_key(member)), store)
+    Node::open(Config { life, ..Config::new(member, genesis, city::node_key(member)) }, store)
 }
