@@ -43,7 +43,7 @@ pub(super) fn run(verb: &Sim) -> Result<(), Failure> {
     let (seed, what) = report.violation.as_ref().map_or((None, None), |(seed, violation)| (Some(*seed), Some(violation.to_string())));
     if verb.json {
         let document = serde_json::json!({
-            "schedules": report.schedules, "hours": report.ms / HOUR_MS, "acknowledged": report.acknowledged, "faults": report.faults,
+            "schedules": report.schedules, "thin": report.thin, "hours": report.ms / HOUR_MS, "acknowledged": report.acknowledged, "faults": report.faults,
             "violation": what, "seed": seed,
         });
         print::out(&document.to_string());

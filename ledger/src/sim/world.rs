@@ -36,6 +36,8 @@ pub struct Outcome {
     pub acknowledged: u64,
     /// Faults.
     pub faults: u64,
+    /// Too little was acknowledged between the faults: what held was hardly tried.
+    pub thin: bool,
     /// Leaves at the end.
     pub leaves: u64,
     /// Of everything that happened, in order.
@@ -128,6 +130,7 @@ pub(super) struct World {
     pub(super) reads: BTreeMap<u64, (u64, u64)>,
     pub(super) tickets: u64,
     pub(super) records: u64,
+    thin: bool,
     /// Names whose record was acknowledged.
     pub(super) used: Vec<String>,
     pub(super) old: Vec<(u64, u64, Vec<u8>)>,
@@ -145,8 +148,8 @@ pub(super) fn schedule(plan: &Plan) -> Outcome {
     crate::keys::remember();
     let mut world = World::new(plan.clone());
     let violation = world.run().err();
-    let (ms, acknowledged, faults) = (world.now, world.acknowledged, world.faults);
-    Outcome { ms, acknowledged, faults, leaves: world.truth.size(), trace: world.trace, violation }
+    let (ms, acknowledged, faults, thin) = (world.now, world.acknowledged, world.faults, world.thin);
+    Outcome { ms, acknowledged, faults, thin, leaves: world.truth.size(), trace: world.trace, violation }
 }
 
 /// What a node put out before its step ended, well or not.
@@ -166,6 +169,7 @@ impl World {
         let mut truth = Truth::default();
         truth.granted_until = FOUNDED.plus_ms(plan.grant_ms);
         let mut world = Self {
+            thin: false,
             now: 0,
             sequence: 0,
             events: BTreeMap::new(),
@@ -218,9 +222,7 @@ impl World {
     fn run(&mut self) -> Result<(), Violation> {
         let end = self.plan.ms;
         self.until(end)?;
-        if self.acknowledged < TRAFFIC_MIN {
-            return Err(Violation { rule: "traffic", what: format!("{} acknowledged records test nothing", self.acknowledged) });
-        }
+        self.thin = self.acknowledged < TRAFFIC_MIN;
         self.heal();
         self.until(end + HEAL_MS)?;
         // The last leaf, a state root of the idle ledger, may be on its way.
