@@ -8,24 +8,33 @@ use std::collections::BTreeMap;
 pub(super) struct Prepared {
     by_name: BTreeMap<(u32, usize), Checked>,
     max: usize,
+    /// Of all entries.
+    octets: usize,
 }
+
+/// Octets of entries that are kept: as many as a leader has in flight.
+const OCTETS_MAX: usize = 64 << 20;
 
 impl Prepared {
     pub(super) fn new(max: usize) -> Self {
-        Self { by_name: BTreeMap::new(), max }
+        Self { by_name: BTreeMap::new(), max, octets: 0 }
     }
 
     /// Keeps an entry until it is taken; when too many were never committed, all are forgotten.
     pub(super) fn keep(&mut self, octets: &[u8], checked: Checked) {
-        if self.by_name.len() >= self.max {
+        if self.by_name.len() >= self.max || self.octets + octets.len() > OCTETS_MAX {
             self.by_name.clear();
+            self.octets = 0;
         }
-        self.by_name.insert(name(octets), checked);
+        if self.by_name.insert(name(octets), checked).is_none() {
+            self.octets += octets.len();
+        }
     }
 
     /// The checked entry of exactly these octets.
     pub(super) fn take(&mut self, octets: &[u8]) -> Option<Checked> {
         let checked = self.by_name.remove(&name(octets))?;
+        self.octets -= octets.len();
         (checked.request().entry().encode() == octets).then_some(checked)
     }
 }
