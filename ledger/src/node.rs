@@ -38,7 +38,7 @@ use job::{Outcome, Work};
 use keep::Keeping;
 use membership::{Next, Wanted};
 use prepared::Prepared;
-use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
+use raft::eraftpb::{ConfChangeV2, ConfState, Entry as RaftEntry, EntryType, Message, MessageType};
 use raft::{Progress, RawNode, StateRole};
 use reads::Reads;
 use start::{Recent, Start};
@@ -66,7 +66,7 @@ struct Seat {
 enum Committed {
     Mark { raft_index: u64, stamp: Timestamp },
     Record { raft_index: u64, stamp: Timestamp, judged: Option<Box<Judged>> },
-    Members(Option<ConfChangeV2>),
+    Members { raft_index: u64, change: Option<ConfChangeV2> },
 }
 
 /// Where a proposal comes from: a ticket of this node's, or another node that took this one for the leader.
@@ -155,7 +155,8 @@ impl<M: Medium> Node<M> {
         let settings = raft::Config { applied, ..settings(me.node, config.election_ticks, config.heartbeat_ticks) };
         // Whoever came later, or has not heard that it is a member, follows nobody until a leader speaks to it, and stands for nothing.
         let founding = || Wanted::of(state.genesis().members.iter()).founding();
-        let members = members.unwrap_or_else(founding);
+        let alone = store.alone() > applied;
+        let members = if alone { ConfState { voters: vec![me.node], ..ConfState::default() } } else { members.unwrap_or_else(founding) };
         let disk = Disk::new(store, members);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
@@ -542,7 +543,7 @@ impl<M: Medium> Node<M> {
         let mut unread = Vec::new();
         for entry in entries.iter().filter(|entry| entry.get_entry_type() == EntryType::EntryConfChangeV2 || !entry.data.is_empty()) {
             if entry.get_entry_type() == EntryType::EntryConfChangeV2 {
-                committed.push(Committed::Members(change_of_members(&entry.data)));
+                committed.push(Committed::Members { raft_index: entry.index, change: change_of_members(&entry.data) });
                 continue;
             }
             let Ok((stamp, octets)) = Stamped::split(&entry.data) else { continue };
@@ -561,7 +562,7 @@ impl<M: Medium> Node<M> {
         let mut read = self.state.judge(unread).into_iter();
         for entry in committed {
             match entry {
-                Committed::Members(change) => self.follow(change.as_ref())?,
+                Committed::Members { raft_index, change } => self.follow(raft_index, change.as_ref())?,
                 Committed::Mark { raft_index, stamp } => {
                     if let Some(applied) = self.state.mark(stamp) {
                         self.keep(applied, (raft_index, 0), now);
@@ -614,8 +615,10 @@ impl<M: Medium> Node<M> {
 
     /// Changes Raft's members, if the ledger wants it at this place of the log: every node decides the same here. What does
     /// not fit the members of now is an error of Raft's that changes nothing.
-    fn follow(&mut self, change: Option<&ConfChangeV2>) -> Result<(), StoreError> {
-        let Some(change) = change.filter(|change| self.wanted().permits(change)) else { return Ok(()) };
+    fn follow(&mut self, raft_index: u64, change: Option<&ConfChangeV2>) -> Result<(), StoreError> {
+        // Where this node stands alone, changes of before count no more.
+        let counts = raft_index > self.store().alone();
+        let Some(change) = change.filter(|change| counts && self.wanted().permits(change)) else { return Ok(()) };
         if let Ok(members) = self.raft.apply_conf_change(change) {
             self.raft.mut_store().members = members;
             return self.take_lives(change);

@@ -175,6 +175,27 @@ impl<M: Medium> Store<M> {
         self.guarded(|store| store.wal.set_life(life, born))
     }
 
+    /// Makes this node the only member of Raft up to the last entry of its log, durably: a quorum of the nodes is lost for ever, and
+    /// the ledger goes on from this copy. What the copy lacks is gone, although it may have been answered for. The node then leads
+    /// alone; the members replace the lost nodes and count the epoch up, which is on record. If the others are not lost, there are two
+    /// ledgers from here on: their next checkpoints prove it. Returns that last entry.
+    ///
+    /// # Errors
+    /// The node of this directory may not vote, or the medium failed.
+    pub fn stand_alone(&mut self) -> Result<u64, StoreError> {
+        if !self.life().is_none_or(|(_, born)| born) || self.is_blank() {
+            return Err(StoreError::Diverged("this directory is of a node that has never voted: recover from a voter's".to_owned()));
+        }
+        let last = self.last();
+        self.guarded(|store| store.wal.set_alone(last))?;
+        Ok(last)
+    }
+
+    /// Up to which entry this node is the only member of Raft; 0 for never.
+    pub(crate) fn alone(&self) -> u64 {
+        self.wal.alone()
+    }
+
     /// The lives of other nodes, as they were first heard of; 0 for one that was forgotten.
     pub(crate) fn lives(&self) -> &BTreeMap<u64, u64> {
         self.wal.lives()

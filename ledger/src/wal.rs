@@ -17,6 +17,7 @@ const NOTE: u8 = 3;
 const RESTART: u8 = 5;
 const LIFE: u8 = 6;
 const KNOWN: u8 = 7;
+const ALONE: u8 = 8;
 
 /// Raft's hard state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +68,8 @@ struct Said {
     life: Option<(u64, bool)>,
     /// The lives of other nodes.
     lives: BTreeMap<u64, u64>,
+    /// Up to this entry the members of Raft are this node alone: the others' nodes are lost.
+    alone: u64,
     /// Index and, if it is known, term of the entry before the first.
     base: (u64, Option<u64>),
     /// Term and frame of entry `base.0 + 1 + i`.
@@ -106,6 +109,17 @@ impl<M: Medium> Wal<M> {
     pub(crate) fn set_life(&mut self, life: u64, born: bool) -> Result<(), StoreError> {
         let mut payload = Vec::new();
         put(&mut payload, LIFE, &[life, u64::from(born)], &[]);
+        self.append(payload)
+    }
+
+    /// Up to which entry this node is the only member of Raft; 0 for never.
+    pub(crate) fn alone(&self) -> u64 {
+        self.said.alone
+    }
+
+    pub(crate) fn set_alone(&mut self, index: u64) -> Result<(), StoreError> {
+        let mut payload = Vec::new();
+        put(&mut payload, ALONE, &[index], &[]);
         self.append(payload)
     }
 
@@ -257,6 +271,9 @@ impl<M: Medium> Wal<M> {
         if let Some((life, born)) = self.said.life {
             put(&mut head, LIFE, &[life, u64::from(born)], &[]);
         }
+        if self.said.alone > 0 {
+            put(&mut head, ALONE, &[self.said.alone], &[]);
+        }
         for (node, life) in &self.said.lives {
             put(&mut head, KNOWN, &[*node, *life], &[]);
         }
@@ -284,6 +301,7 @@ impl Said {
                 }
                 (LIFE, &[life, born]) => self.life = Some((life, born == 1)),
                 (KNOWN, &[node, life]) => drop(self.lives.insert(node, life)),
+                (ALONE, &[index]) => self.alone = index,
                 (NOTE, []) => self.note = Some(String::from_utf8(data.to_vec()).ok()?),
                 (RESTART, &[index, term]) => {
                     cut = false;

@@ -293,3 +293,41 @@ fn a_new_node_is_given_the_snapshot() {
     check(&mut city, &[1, 2, 3, 5], &[]);
     assert!(city.nodes[&5].store().first() > 1 && city.nodes[&5].leaf(7).is_ok());
 }
+
+#[test]
+fn one_copy_is_enough_to_go_on_and_the_new_epoch_says_so() {
+    let mut city = city();
+    decide(&mut city, 90, "police", add("police", 5, "voter"), &["transport", "health"]);
+    city.nodes.insert(5, node(5, "police", 7, node_key("police"), blank()));
+    check(&mut city, &[1, 2, 3, 5], &[]);
+    let receipt = city.nodes[&2].receipt(7).unwrap();
+    let (leaf, policy) = (city.nodes[&2].leaf(7).unwrap(), city.nodes[&2].policy().clone());
+    for lost in [1, 3, 4, 5] {
+        city.kill(lost);
+    }
+    city.tick(100);
+    assert_eq!(city.leader(), None);
+    let mut store = city.kill(2);
+    let last = store.stand_alone().unwrap();
+    assert_eq!(store.last(), last);
+    assert!(blank().stand_alone().is_err());
+    city.nodes.insert(2, node(2, "health", 9, node_key("health"), store));
+    city.tick(60);
+    assert_eq!(city.leader(), Some(2));
+    let all = ["transport", "health", "civil", "police"];
+    decide(&mut city, 300, "epoch", l("Epoch").text("2"), &all[..3]);
+    let key = |name: &str| SecretKey::from_seed(Hash::of(name.as_bytes()).0);
+    for (number, member) in [(6, "transport"), (7, "civil"), (8, "police"), (9, "bureau")] {
+        decide(&mut city, 310 + number * 10, &format!("new {member}"), replace(member, number, &key(member)), &all[..3]);
+        city.nodes.insert(number, node(number, member, 1, key(member), blank()));
+        city.tick(60);
+    }
+    reopen(&mut city, 2, "health");
+    check(&mut city, &[2, 6, 7, 8], &[]);
+    let node = &city.nodes[&7];
+    assert!(node.state().origin().ends_with("/2"), "{}", node.state().origin());
+    assert_eq!(node.leaf(7).unwrap(), leaf);
+    receipt.verify(&leaf, &policy).expect("what was given before the loss verifies by the policy of then");
+    let after = city.commit(7, 500, signed(&log("after all", "transport", None), &["transport"]));
+    assert!(matches!(after, Answer::Committed { outcome: Outcome::Done, .. }), "{after:?}");
+}
