@@ -2,6 +2,7 @@
 
 pub mod disk;
 pub mod history;
+mod members;
 pub mod mount;
 pub mod rows;
 pub mod table;

@@ -88,7 +88,7 @@ fn the_judge_finds_every_sabotage() {
     town.stop(0).unwrap();
     let leaves = town.leaves(0).unwrap();
     let events = history::read(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let judge = |events: &[Event], leaves: &[Vec<u8>]| history::judge(events, leaves, &town.policy, &prefix);
+    let judge = |events: &[Event], leaves: &[Vec<u8>]| history::judge(events, leaves, &town.policies, &prefix);
     let honest = judge(&events, &leaves);
     assert!(honest.holds() && honest.acknowledged >= TRAFFIC, "{honest}");
     let oks: Vec<usize> = (0..events.len()).filter(|at| matches!(events[*at].phase, Phase::Ok { .. })).collect();

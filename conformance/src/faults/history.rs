@@ -197,9 +197,9 @@ fn key(leaf: &str) -> Option<&str> {
     leaf.split_once("RoleName>").and_then(|(_, rest)| rest.split('<').next())
 }
 
-/// Judges a history by the final ledger's leaves, which `policy` governs. Keys that begin with `prefix` are this history's.
+/// Judges a history by the final ledger's leaves; a receipt counts by one of `policies`. Keys that begin with `prefix` are this history's.
 #[must_use]
-pub fn judge(events: &[Event], leaves: &[Vec<u8>], policy: &Policy, prefix: &str) -> Verdict {
+pub fn judge(events: &[Event], leaves: &[Vec<u8>], policies: &[Policy], prefix: &str) -> Verdict {
     let mut verdict = Verdict::default();
     let mut tree = Tree::default();
     let mut places: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -238,7 +238,7 @@ pub fn judge(events: &[Event], leaves: &[Vec<u8>], policy: &Policy, prefix: &str
             continue;
         }
         if let Some(receipt) = receipt
-            && !proves(receipt, *index, leaves, &tree, policy)
+            && !proves(receipt, *index, leaves, &tree, policies)
         {
             verdict.unproven.push(format!("the receipt of {} at {index}", event.key));
         }
@@ -248,9 +248,11 @@ pub fn judge(events: &[Event], leaves: &[Vec<u8>], policy: &Policy, prefix: &str
 }
 
 /// A receipt verifies with its leaf, and its checkpoint is a prefix of the final ledger.
-fn proves(receipt: &str, index: u64, leaves: &[Vec<u8>], tree: &Tree, policy: &Policy) -> bool {
+fn proves(receipt: &str, index: u64, leaves: &[Vec<u8>], tree: &Tree, policies: &[Policy]) -> bool {
     let leaf = usize::try_from(index).ok().and_then(|index| leaves.get(index));
-    let checkpoint = leaf.zip(Receipt::parse(receipt).ok()).and_then(|(leaf, receipt)| receipt.verify(leaf, policy).ok());
+    let checkpoint = leaf
+        .zip(Receipt::parse(receipt).ok())
+        .and_then(|(leaf, receipt)| policies.iter().find_map(|policy| receipt.verify(leaf, policy).ok()));
     checkpoint.is_some_and(|checkpoint| tree.root(checkpoint.size) == Some(checkpoint.root))
 }
 

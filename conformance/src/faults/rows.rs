@@ -1,5 +1,6 @@
 //! The rows of the fault matrix: what is done to the nodes, and what must hold meanwhile.
 
+use super::members::{disk_replaced, members_change, transfer_interrupted};
 use super::mount::{Deed, Op, Trap};
 use super::town::{Ground, Town, VOTERS, run};
 use super::trial::{HEAL, TRAFFIC, Trial};
@@ -39,6 +40,9 @@ pub const ROWS: &[Row] = &[
     Row { name: "bit flip", ground: Ground::Plain, trials: 5, fault: bit_flip },
     Row { name: "old backup restored", ground: Ground::Plain, trials: 5, fault: rollback },
     Row { name: "disk emptied", ground: Ground::Plain, trials: 5, fault: emptied },
+    Row { name: "members change", ground: Ground::Plain, trials: 5, fault: members_change },
+    Row { name: "lost disk replaced", ground: Ground::Plain, trials: 5, fault: disk_replaced },
+    Row { name: "transfer interrupted", ground: Ground::Disks, trials: 5, fault: transfer_interrupted },
     Row { name: "kill points", ground: Ground::Disks, trials: 5, fault: kill_points },
     Row { name: "power loss", ground: Ground::Disks, trials: 100, fault: power_loss },
     Row { name: "fsync error", ground: Ground::Disks, trials: 6, fault: sync_error },
@@ -54,7 +58,7 @@ pub const ROWS: &[Row] = &[
     Row { name: "clock jump", ground: Ground::Clocks, trials: 5, fault: clock_jump },
 ];
 
-fn others(not: usize) -> Vec<usize> {
+pub(super) fn others(not: usize) -> Vec<usize> {
     VOTERS.into_iter().filter(|at| *at != not).collect()
 }
 
@@ -422,7 +426,7 @@ fn emptied(trial: &mut Trial) -> Result<(), String> {
 const OBJECT: &str = "transport/vehicle";
 const PURPOSE: &str = "medical-aid";
 
-fn ask<T: Document>(town: &Town, at: usize, service: &str, request: &impl Document) -> Result<T, String> {
+pub(super) fn ask<T: Document>(town: &Town, at: usize, service: &str, request: &impl Document) -> Result<T, String> {
     let session = town.session(at)?;
     town.runtime.block_on(session.call(service, request)).map_err(|failure| failure.to_string())
 }

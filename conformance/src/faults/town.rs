@@ -5,9 +5,10 @@ use crate::city::{SECTORS, Standing, root, scratch, waybill};
 use adapter::cli::profile::Profile;
 use adapter::cli::session::Session;
 use adapter::config::{Config, file};
-use ledger::body::{Content, Request};
+use adapter::unified::registry::{ListSectors, ListSectorsResponse, Sector};
+use ledger::body::{Content, Member, Request, Suffrage};
 use ledger::checkpoint::Policy;
-use ledger::keys::SecretKey;
+use ledger::keys::{PublicKey, SecretKey};
 use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::Entry;
@@ -46,8 +47,10 @@ pub struct Town {
     pub disks: Vec<Disk>,
     /// Runs what is asynchronous.
     pub runtime: Runtime,
-    /// Who is believed.
-    pub policy: Policy,
+    /// Who is believed: by the genesis, and after each change of the nodes.
+    pub policies: Vec<Policy>,
+    /// The nodes' numbers.
+    numbers: Vec<u64>,
     ground: Ground,
     children: Vec<Option<Child>>,
     spaces: Vec<String>,
@@ -102,6 +105,23 @@ fn net() -> String {
     format!("10.{}.{}.", 100 + id / 250 % 100, id % 250)
 }
 
+/// What a policy needs of a member.
+fn member(sector: &Sector) -> Option<Member> {
+    Some(Member {
+        id: sector.id.clone(),
+        node: sector.node,
+        bureau: sector.role == "bureau",
+        suffrage: if sector.suffrage == "voter" { Suffrage::Voter } else { Suffrage::Learner },
+        record_key: PublicKey::from_hex(&sector.record_key)?,
+        node_key: PublicKey::from_hex(&sector.node_key)?,
+        tls_certificate: Hash::default(),
+        message_certificate: Hash::default(),
+        administrator: Hash::default(),
+        service: sector.service.clone(),
+        peer: String::new(),
+    })
+}
+
 fn genesis(dir: &Path) -> Result<Entry, String> {
     let octets = file(&dir.join("genesis")).map_err(|error| error.to_string())?;
     Entry::decode(&octets).map_err(|verdict| verdict.to_string())
@@ -128,7 +148,8 @@ impl Town {
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         let spaces = if ground == Ground::Spaces { names } else { Vec::new() };
         let children = (0..4).map(|_| None).collect();
-        let mut town = Self { dir, disks: Vec::new(), runtime, policy, ground, children, spaces };
+        let (policies, numbers) = (vec![policy], vec![1, 2, 3, 4]);
+        let mut town = Self { dir, disks: Vec::new(), runtime, policies, numbers, ground, children, spaces };
         if ground == Ground::Spaces {
             lay_spaces(&town.spaces)?;
         }
@@ -268,6 +289,30 @@ impl Town {
         Ok(())
     }
 
+    /// The node of this seat has another number from now on, and the key that is in its file.
+    ///
+    /// # Errors
+    /// Its configuration cannot be written, or nobody says who the members are.
+    pub fn renumber(&mut self, at: usize, number: u64) -> Result<(), String> {
+        let path = self.seat(at).join("waybill.toml");
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        let kept = text.lines().filter(|line| !line.starts_with("node = ") || line.contains(".key"));
+        let lines = kept.map(|line| if line == "[ledger]" { format!("[ledger]\nnode = {number}") } else { line.to_owned() });
+        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).map_err(|error| error.to_string())?;
+        if let Some(place) = self.numbers.get_mut(at) {
+            *place = number;
+        }
+        let asked = self.session((at + 1) % VOTERS.len())?;
+        let said: Result<ListSectorsResponse, _> = self.runtime.block_on(asked.call("registry", &ListSectors {}));
+        let members: Option<Vec<Member>> = said.map_err(|failure| failure.to_string())?.sectors.iter().map(member).collect();
+        let members = members.ok_or("a sector with a key that is none")?;
+        let newest = self.policies.last().ok_or("no policy")?;
+        let quorum = members.iter().filter(|member| !member.bureau).count() as u64 / 2 + 1;
+        let policy = Policy::of_members(newest.origin(), &members, quorum);
+        self.policies.push(policy);
+        Ok(())
+    }
+
     /// A session of a sector's administrator.
     ///
     /// # Errors
@@ -319,8 +364,9 @@ impl Town {
         let until = Instant::now() + STAND;
         while Instant::now() < until {
             for at in asked {
-                let leader = self.standing(*at).and_then(|standing| usize::try_from(standing.leader?).ok());
-                if let Some(leader) = leader.and_then(|leader| leader.checked_sub(1)).filter(|leader| !not.contains(leader)) {
+                let leader = self.standing(*at).and_then(|standing| standing.leader);
+                let seat = self.numbers.iter().position(|number| Some(*number) == leader);
+                if let Some(leader) = seat.filter(|leader| !not.contains(leader)) {
                     return Ok(leader);
                 }
             }
@@ -388,6 +434,7 @@ impl Town {
         let committed = HardState { commit: store.last(), ..store.hard_state() };
         store.save(Batch { hard_state: Some(committed), ..Batch::default() }).map_err(|error| said(&error))?;
         let settings = ledger::node::Config::new(&config.sector, genesis, key);
+        let settings = ledger::node::Config { node: config.ledger.node.unwrap_or_default(), ..settings };
         let node = Node::open(settings, store).map_err(|error| said(&error))?;
         (0..node.status().size).map(|index| node.leaf(index).map_err(|error| said(&error))).collect()
     }

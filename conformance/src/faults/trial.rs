@@ -158,7 +158,7 @@ fn judge(town: &mut Town, path: &Path, prefix: &str, dice: &mut Dice, sum: &mut 
         return Err(format!("the disk of node {} does not hold what it says", witness + 1));
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let verdict = history::judge(&history::read(&text)?, &leaves, &town.policy, prefix);
+    let verdict = history::judge(&history::read(&text)?, &leaves, &town.policies, prefix);
     sum.acknowledged += verdict.acknowledged;
     sum.lost += verdict.lost.len();
     if town.evidence() > 0 { Err(String::from("there is evidence of a fork")) } else { Ok(verdict) }
@@ -189,7 +189,7 @@ pub fn lying(town: &mut Town, seed: u64) -> Result<Verdict, String> {
     town.stop(0)?;
     let leaves = town.leaves(0)?;
     let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-    Ok(history::judge(&history::read(&text)?, &leaves, &town.policy, &prefix))
+    Ok(history::judge(&history::read(&text)?, &leaves, &town.policies, &prefix))
 }
 
 /// Runs trials of rows that share a ground; a town serves all of them until a trial fails.
