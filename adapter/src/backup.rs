@@ -1,4 +1,4 @@
-//! A copy of a ledger's directory while its node runs, checked by opening it.
+//! A copy of a ledger's directory while its node runs, checked by opening it; and the way back, when every node is lost.
 
 use crate::config::{Config, Misconfigured, file};
 use data_encoding::HEXLOWER;
@@ -107,6 +107,59 @@ fn opened(config: &Config, genesis: &[u8], copy: &Path, octets: u64) -> Result<H
     let lock = copy.join("lock");
     std::fs::remove_file(&lock).map_err(|error| Misconfigured::File(lock, error))?;
     Ok(held)
+}
+
+/// Puts a backup in place of a node's ledger that is lost. Only when all nodes are: they restore one and the same backup, and
+/// the members agree on the next epoch. What was acknowledged after the backup is gone, and the epoch says so for ever.
+///
+/// # Errors
+/// The node's directory holds something, the backup is of another ledger, a file of it was changed, or it cannot be opened.
+pub fn restore(config: &Config, from: &Path) -> Result<Held, Misconfigured> {
+    let failed = |path: &Path, error| Misconfigured::File(path.to_owned(), error);
+    let occupied = config.data.exists() && config.data.read_dir().map_err(|error| failed(&config.data, error))?.next().is_some();
+    if occupied {
+        let sentence = format!("{} is not empty: a backup replaces nothing; move it away if every node is lost", config.data.display());
+        return Err(Misconfigured::Value(sentence));
+    }
+    check_sums(from)?;
+    let genesis = file(&from.join("genesis"))?;
+    if genesis != file(&config.genesis)? {
+        let sentence = format!("{} is of another ledger than {}", from.display(), config.genesis.display());
+        return Err(Misconfigured::Value(sentence));
+    }
+    let draft = config.data.with_extension("restoring");
+    if draft.exists() {
+        std::fs::remove_dir_all(&draft).map_err(|error| failed(&draft, error))?;
+    }
+    let octets = copied(&from.join("ledger"), &draft)?;
+    let held = opened(config, &genesis, &draft, octets)?;
+    if config.data.exists() {
+        std::fs::remove_dir(&config.data).map_err(|error| failed(&config.data, error))?;
+    }
+    std::fs::rename(&draft, &config.data).map_err(|error| failed(&config.data, error))?;
+    let parent = config.data.parent().unwrap_or_else(|| Path::new("."));
+    std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(|error| failed(parent, error))?;
+    Ok(held)
+}
+
+/// Each file is what it was when the backup was made, and there is no other.
+fn check_sums(from: &Path) -> Result<(), Misconfigured> {
+    let sums = file(&from.join(SUMS))?;
+    let sums = String::from_utf8_lossy(&sums).into_owned();
+    let mut known = BTreeSet::new();
+    for line in sums.lines() {
+        let (sum, name) =
+            line.split_once("  ").ok_or_else(|| Misconfigured::Value(format!("{}: not a line of sums: {line}", from.display())))?;
+        if HEXLOWER.encode(&Sha256::digest(file(&from.join(name))?)) != sum {
+            return Err(Misconfigured::Value(format!("{}: it was changed since the backup was made", from.join(name).display())));
+        }
+        known.insert(name.to_owned());
+    }
+    let there = names(&from.join("ledger"))?.into_iter().map(|name| format!("ledger/{name}"));
+    match there.chain([String::from("genesis")]).find(|name| !known.contains(name)) {
+        Some(name) => Err(Misconfigured::Value(format!("{}: it is not of the backup", from.join(name).display()))),
+        None => Ok(()),
+    }
 }
 
 fn write_sums(to: &Path) -> Result<(), Misconfigured> {

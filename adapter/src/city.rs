@@ -1,9 +1,13 @@
 //! The demo: a city of three sectors and the Bureau as real processes, and the fifteen steps of the paper between them.
 
 mod drill;
+mod grow;
 mod plan;
 mod processes;
 mod show;
+mod tamper;
+
+pub use grow::grow;
 
 use crate::cli::session::Failure;
 use crate::cli::{Demo, Drill, LegacySystem, print};
@@ -53,6 +57,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     };
     let drilled = match demo.drill {
         Some(Drill::Kill) => Some(drill::kill(&dir, &members, &mut processes, &say).await),
+        Some(Drill::Tamper) => Some(tamper::tamper(&dir, &members, &say).await),
         None => None,
     };
     let drilled = match drilled.transpose() {

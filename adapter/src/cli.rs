@@ -80,11 +80,11 @@ pub enum Verb {
     /// Example: waybill brake pull --profile city/bureau/admin.toml --reason key-stolen
     #[command(subcommand)]
     Brake(govern::Brake),
-    /// The ledger of a node: status, checkpoint, proof, witness, member, transfer, snapshot, backup.
+    /// The ledger of a node: status, checkpoint, proof, witness, member, transfer, snapshot, backup, restore.
     ///
     /// Example: waybill ledger status --profile city/bureau/admin.toml
     #[command(subcommand)]
-    Ledger(Ledger),
+    Ledger(ledger::Ledger),
     /// The salts of this sector's trades: list, confirm, erase.
     ///
     /// Example: waybill salt erase --config energy/waybill.toml --subject owner-id=310107195104077850
@@ -137,6 +137,10 @@ pub enum Drill {
     ///
     /// Example: waybill demo kill --exit
     Kill,
+    /// Flips octets on the disk of a running node: it finds and names each within a second, and mends it from the others.
+    ///
+    /// Example: waybill demo tamper --exit
+    Tamper,
 }
 
 /// Arguments of `init`.
@@ -391,70 +395,6 @@ pub enum Audit {
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
-    },
-}
-
-/// Verbs of `ledger`.
-#[derive(Debug, Subcommand)]
-pub enum Ledger {
-    /// Says who the members are, how far each node is, how old the checkpoint is and who cosigned it, and what is on the disk.
-    Status {
-        /// Who asks whom.
-        #[command(flatten)]
-        caller: Caller,
-    },
-    /// Prints the latest checkpoint, a C2SP signed note.
-    Checkpoint {
-        /// Who asks whom.
-        #[command(flatten)]
-        caller: Caller,
-        /// Verify it first, against this policy file.
-        #[arg(long)]
-        policy: Option<PathBuf>,
-    },
-    /// Prints the proof that a record is on the ledger, a C2SP tlog-proof.
-    Proof {
-        /// Who asks whom.
-        #[command(flatten)]
-        caller: Caller,
-        /// The leaf's number, or the record's id.
-        what: String,
-    },
-    /// Brings the latest checkpoint to a witness and prints its cosignature.
-    Witness {
-        /// Who asks whom.
-        #[command(flatten)]
-        caller: Caller,
-        /// The witness's address, as https://127.0.0.1:7104.
-        #[arg(long)]
-        to: String,
-    },
-    /// The members: card, add, remove, replace, list.
-    ///
-    /// Example: waybill ledger member list --profile city/bureau/admin.toml
-    #[command(subcommand)]
-    Member(member::Member),
-    /// Asks that a member's node leads, and waits until it does.
-    Transfer {
-        /// Who asks whom: an administrator his own node.
-        #[command(flatten)]
-        caller: Caller,
-        /// The member.
-        member: String,
-    },
-    /// Asks for a state root of what is on the ledger now, and says how much is sealed.
-    Snapshot {
-        /// Who asks whom: an administrator his own node.
-        #[command(flatten)]
-        caller: Caller,
-    },
-    /// Copies a node's ledger while it runs, and opens the copy to check it.
-    Backup {
-        /// The node's configuration.
-        #[arg(long, env = "WAYBILL_CONFIG")]
-        config: PathBuf,
-        /// The directory to write; it must not exist.
-        to: PathBuf,
     },
 }
 

@@ -1,6 +1,6 @@
 //! The verbs of `ledger`, every node as a witness that does not forget, and the drills of the demo.
 
-#![allow(clippy::indexing_slicing, clippy::print_stdout, reason = "a test says what it measured, and fails by panicking")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "a test says what it measured, and fails by panicking")]
 
 use adapter::cli::session::Session;
 use adapter::unified::Criterion;
@@ -155,6 +155,29 @@ fn a_leader_that_is_killed_in_the_middle_of_a_trade_loses_nothing() {
     assert!(drill["answered_after"].as_u64().is_some_and(|trades| trades >= 5), "{drill}");
     assert!(drill["leads"].is_string() && drill["leads"] != drill["killed"], "{drill}");
     println!("demo kill: {drill}");
+}
+
+#[test]
+fn an_octet_that_is_flipped_on_a_running_nodes_disk_is_found_named_and_mended() {
+    let _alone = alone();
+    let dir = scratch("demo-tamper");
+    let mut demo = Command::new(waybill());
+    demo.args(["demo", "tamper", "--exit", "--json", "--dir"]).arg(&dir).current_dir(root());
+    let output = demo.output().expect("waybill runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let document: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("one JSON document: {text}{told}"));
+    let drill = &document["drill"];
+    let flips = drill["flips"].as_array().expect("flips");
+    assert_eq!(flips.len(), 3, "{drill}");
+    for flip in flips {
+        let file = flip["file"].as_str().expect("a file");
+        assert!(flip["named"].as_str().is_some_and(|named| named.contains(file)), "{drill}");
+        assert!(flip["found_ms"].as_f64().is_some_and(|ms| ms <= 1000.0) && flip["mended_ms"].is_number(), "{drill}");
+        assert_eq!(flip["as_before"], true, "{drill}");
+    }
+    assert_eq!((output.status.code(), &drill["ok"]), (Some(0), &Value::Bool(true)), "{drill}{told}");
+    println!("demo tamper: {drill}");
 }
 
 #[test]

@@ -68,6 +68,8 @@ struct Catalog {
     mended: Vec<Damage>,
     /// Bundles of segments that are lost as a whole, until they are complete.
     gathered: BTreeMap<u64, Vec<u8>>,
+    /// The bundle that is looked at next.
+    glanced: u64,
     bundles: VecDeque<(u64, Arc<Bundle>)>,
     tiles: VecDeque<(u64, Vec<Hash>)>,
 }

@@ -91,6 +91,12 @@ impl Item {
     }
 }
 
+/// The frame by which a node hands an entry to the leader.
+#[must_use]
+pub fn forwarded(entry: &Entry) -> Vec<u8> {
+    Frame::Forward(entry.clone()).encode()
+}
+
 impl Frame {
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {

@@ -12,6 +12,7 @@ mod reads;
 mod start;
 mod take;
 
+pub use crate::frame::forwarded;
 pub use job::{Done, Job};
 pub(crate) use membership::is_sound;
 pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Standing, Status, Transaction};

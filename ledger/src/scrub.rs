@@ -6,6 +6,9 @@ use crate::medium::{Medium, StoreError};
 use crate::snapshot::{Snapshot, name};
 use std::sync::Arc;
 
+/// Stored octets that are looked at in each sweep besides: a segment, so that what is in the first few is seen within a second.
+const GLANCE_OCTETS: u64 = 2 << 20;
+
 /// Some of what there is, to be read again.
 #[derive(Debug)]
 pub(crate) struct Sweep<M> {
@@ -31,7 +34,11 @@ pub(crate) struct Swept {
 
 impl<M: Medium> Sweep<M> {
     pub(crate) fn run(self) -> Swept {
-        let sealed = self.archive.scrub(self.from, self.octets);
+        let sealed = self.archive.scrub(self.from, self.octets).and_then(|(next, mut found)| {
+            let glanced = self.archive.glance(GLANCE_OCTETS)?;
+            found.extend(glanced.into_iter().filter(|damage| !found.contains(damage)).collect::<Vec<_>>());
+            Ok((next, found))
+        });
         let round = matches!(sealed, Ok((0, _)));
         let snapshot = self.snapshot.filter(|_| round).and_then(|snapshot| {
             let file = name(snapshot.size);

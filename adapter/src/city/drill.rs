@@ -19,7 +19,7 @@ const CLERKS: usize = 3;
 /// Trades that are answered before the kill, and again after it.
 const TRADES: usize = 5;
 /// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a drill showed.
 pub(super) struct Drilled {
@@ -38,9 +38,10 @@ struct Answered {
     ended: Instant,
 }
 
-struct City<'a> {
-    dir: &'a Path,
-    members: &'a [Member],
+/// The city, and where its files are.
+pub(super) struct City<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) members: &'a [Member],
 }
 
 impl City<'_> {
@@ -66,7 +67,7 @@ impl City<'_> {
     }
 
     /// Waits until all nodes hold the same leaves: how many, and their root.
-    async fn settled(&self) -> Option<(u64, String)> {
+    pub(super) async fn settled(&self) -> Option<(u64, String)> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let mut seen = Vec::new();
@@ -223,22 +224,33 @@ pub(super) async fn kill(dir: &Path, members: &[Member], processes: &mut Process
     Ok(Drilled { document, missing })
 }
 
-/// The leader, after civil's node, if it was that one, has handed the lead over.
-async fn lead_away<'a>(city: &City<'a>, processes: &mut Processes) -> Result<&'a Member, Failure> {
+/// The member whose node leads, when one does.
+///
+/// # Errors
+/// None in time.
+pub(super) async fn leader<'a>(city: &City<'a>) -> Result<&'a Member, Failure> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         let leads = city.leader().await.map(|leader| leader.id);
         match city.members.iter().find(|member| Some(member.id) == leads) {
-            Some(civil) if civil.id == "civil" => {
-                processes.end(civil.id).await?;
-                processes.start_again(civil.dir(city.dir).as_path(), civil.id)?;
-                city.settled().await;
-            }
             Some(leader) => return Ok(leader),
             None => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
     Err(Failure::DoesNotHold(vec![String::from("error[leader]: the city has no leader")]))
+}
+
+/// The leader, after civil's node, if it was that one, has handed the lead over.
+async fn lead_away<'a>(city: &City<'a>, processes: &mut Processes) -> Result<&'a Member, Failure> {
+    loop {
+        let leads = leader(city).await?;
+        if leads.id != "civil" {
+            return Ok(leads);
+        }
+        processes.end(leads.id).await?;
+        processes.start_again(leads.dir(city.dir).as_path(), leads.id)?;
+        city.settled().await;
+    }
 }
 
 /// Which node does not have which of the answered trades at the index of its receipt.

@@ -1,16 +1,93 @@
 //! The verbs of `ledger`: where a node stands, its checkpoint, proofs, and bringing its checkpoint to a witness, copies.
 
 use crate::cli::session::{Failure, Session};
-use crate::cli::{Caller, Ledger, Output, print, verbs};
+use crate::cli::{Caller, Output, print, verbs};
 use crate::config::{Config, file};
 use crate::unified::audit::{GetConsistency, GetConsistencyResponse, GetProof, GetProofResponse};
 use crate::unified::governance::{ShowGovernance, ShowGovernanceResponse};
 use crate::unified::trading::{TradeStatus, TradeStatusResponse};
+use clap::Subcommand;
 use ledger::checkpoint::{Note, Policy};
 use ledger::tree::Hash;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Verbs of `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Says who the members are, how far each node is, how old the checkpoint is and who cosigned it, and what is on the disk.
+    Status {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+    },
+    /// Prints the latest checkpoint, a C2SP signed note.
+    Checkpoint {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// Verify it first, against this policy file.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+    },
+    /// Prints the proof that a record is on the ledger, a C2SP tlog-proof.
+    Proof {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The leaf's number, or the record's id.
+        what: String,
+    },
+    /// Brings the latest checkpoint to a witness and prints its cosignature.
+    Witness {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The witness's address, as https://127.0.0.1:7104.
+        #[arg(long)]
+        to: String,
+    },
+    /// The members: card, add, remove, replace, list.
+    ///
+    /// Example: waybill ledger member list --profile city/bureau/admin.toml
+    #[command(subcommand)]
+    Member(crate::cli::member::Member),
+    /// Asks that a member's node leads, and waits until it does.
+    Transfer {
+        /// Who asks whom: an administrator his own node.
+        #[command(flatten)]
+        caller: Caller,
+        /// The member.
+        member: String,
+    },
+    /// Asks for a state root of what is on the ledger now, and says how much is sealed.
+    Snapshot {
+        /// Who asks whom: an administrator his own node.
+        #[command(flatten)]
+        caller: Caller,
+    },
+    /// Copies a node's ledger while it runs, and opens the copy to check it.
+    Backup {
+        /// The node's configuration.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// The directory to write; it must not exist.
+        to: PathBuf,
+    },
+    /// Puts a backup in place of a lost ledger, when every node is lost: all restore the same one, then the members agree on the
+    /// next epoch. A single lost node comes back under a new number instead: `ledger member card --replace`.
+    Restore {
+        /// The node's configuration; its ledger's directory must be empty.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// That no node of this ledger has more than the backup, or ever comes back with it.
+        #[arg(long, required = true)]
+        every_node_is_lost: bool,
+        /// What `ledger backup` wrote.
+        from: PathBuf,
+    },
+}
 
 /// `waybill ledger …`.
 ///
@@ -26,6 +103,7 @@ pub async fn run(verb: Ledger) -> Result<(), Failure> {
         Ledger::Transfer { caller, member } => transfer(&caller, &member).await,
         Ledger::Snapshot { caller } => snapshot(&caller).await,
         Ledger::Backup { config, to } => backup(&config, &to),
+        Ledger::Restore { config, every_node_is_lost: _, from } => restore(&config, &from),
     }
 }
 
@@ -49,6 +127,16 @@ async fn got(session: &Session, path: &str) -> Result<Vec<u8>, Failure> {
             Err(Failure::DoesNotHold(vec![format!("error[{status}]: {path}: {}", String::from_utf8_lossy(&body).trim_end())]))
         }
     }
+}
+
+/// Puts a backup in place, and says what comes next.
+fn restore(config: &Path, from: &Path) -> Result<(), Failure> {
+    let config = Config::load(config)?;
+    let held = crate::backup::restore(&config, from)?;
+    print::out(&format!("{}: {} leaves, root {}; every leaf was applied", config.data.display(), held.leaves, held.root));
+    print::out("next: restore the same backup on every node, start them, and agree on the next epoch, which says for ever that");
+    print::out("records may be missing: waybill govern propose --profile … --reason restored epoch N");
+    Ok(())
 }
 
 /// How long a handover may take: an election and a little more.

@@ -5,22 +5,17 @@ use super::rows::{ask, others};
 use super::town::{Town, VOTERS};
 use super::trial::{HEAL, TRAFFIC, Trial};
 use crate::city::SECTORS;
-use adapter::config::Config;
-use adapter::peers::Link;
-use adapter::security::Fingerprint;
-use adapter::tls::{self, IdentityPem};
 use adapter::unified::governance::{
     Ballot, Ending, NewNode, Proposal, Propose, ProposeResponse, ShowGovernance, ShowGovernanceResponse, Suffrage, Voice, Vote,
     VoteResponse,
 };
 use ledger::keys::SecretKey;
-use ledger::record::{Entry, PartySignature};
 use std::time::{Duration, Instant};
-use xsd::tree::{Element, QName};
 
 const LEDGER: &str = "city.example/main/1";
-/// Records of one batch, and of all that put a node behind the log: it forgets what two seals cover.
-const BATCH: usize = 256;
+/// The seat of a node that is never replaced.
+const FOUNDER: usize = 0;
+/// Records that put a node behind the log, which forgets what two seals cover.
 const BEHIND: u64 = 3 * 16_384 + 8_192;
 
 /// A proposal of one sector with the voice of another, both of which are up: that is enough.
@@ -97,6 +92,17 @@ pub(super) fn members_change(trial: &mut Trial) -> Result<(), String> {
 /// A follower's disk is gone. It comes back under the next number, by the others' votes, and then counts: without another voter it
 /// and the third go on.
 pub(super) fn disk_replaced(trial: &mut Trial) -> Result<(), String> {
+    // Whoever starts with nothing knows the founders' nodes alone: one of them leads, and is not replaced itself.
+    let until = Instant::now() + HEAL;
+    while trial.leader()? != FOUNDER {
+        if Instant::now() > until {
+            return Err(String::from("the lead is not handed to a founder's node"));
+        }
+        let session = trial.town.session(FOUNDER)?;
+        let asked = trial.town.runtime.block_on(session.post("/ledger/transfer?to=1", Vec::new()));
+        asked.map_err(|failure| failure.to_string())?;
+        std::thread::sleep(Duration::from_millis(500));
+    }
     let victim = trial.follower()?;
     let by = pair(&others(victim))?;
     trial.town.kill(victim);
@@ -133,64 +139,6 @@ pub(super) fn disk_replaced(trial: &mut Trial) -> Result<(), String> {
     Ok(())
 }
 
-/// Log records of one sector, in batches, handed to the leader as a node does: many at once.
-fn fill(trial: &Trial, by: usize, count: u64) -> Result<(), String> {
-    let said = |error: &dyn std::fmt::Display| error.to_string();
-    let config = Config::load(&trial.town.seat(by).join("waybill.toml")).map_err(|error| said(&error))?;
-    let file = |path: &std::path::Path| adapter::config::file(path).map_err(|error| said(&error));
-    let (certificate, key, ca) = (file(&config.tls.certificate)?, file(&config.tls.key)?, file(&config.tls.ca)?);
-    let tls = tls::client(Some(IdentityPem { certificate: &certificate, key: &key }), &ca).map_err(|error| format!("{error:?}"))?;
-    let record = SecretKey::from_seed(adapter::pki::read_seed(&config.keys.record).map_err(|error| said(&error))?);
-    let agreed: ShowGovernanceResponse = ask(trial.town, by, "governance", &ShowGovernance {})?;
-    let goal = leaves(trial, by) + count;
-    let until = Instant::now() + Duration::from_secs(120);
-    let mut link: Option<(usize, Link)> = None;
-    while leaves(trial, by) < goal {
-        if Instant::now() > until {
-            return Err(format!("the ledger does not grow to {goal} leaves"));
-        }
-        let leader = trial.leader()?;
-        if link.as_ref().is_none_or(|(to, _)| *to != leader) {
-            let member = agreed.members.iter().find(|member| Some(&member.id.as_str()) == SECTORS.get(leader)).ok_or("no such member")?;
-            let fingerprint = Fingerprint::parse(&member.tls_certificate).ok_or("no fingerprint")?;
-            let _entered = trial.town.runtime.enter();
-            link = Some((leader, Link::dial(member.peer.clone(), fingerprint, std::sync::Arc::clone(&tls))));
-        }
-        let before = leaves(trial, by);
-        let batches = usize::try_from((goal - before).div_ceil(BATCH as u64)).unwrap_or(1).min(32);
-        for _ in 0..batches {
-            let bodies = (0..BATCH).map(|_| log(by)).collect();
-            let entry = batch(bodies, SECTORS.get(by).copied().unwrap_or_default(), &record)?;
-            if let Some((_, link)) = &link {
-                link.send([&[2], entry.encode().as_slice()].concat());
-            }
-        }
-        let wait = Instant::now() + Duration::from_secs(3);
-        while leaves(trial, by) < before + (batches * BATCH) as u64 && Instant::now() < wait {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-    Ok(())
-}
-
-fn leaves(trial: &Trial, at: usize) -> u64 {
-    trial.town.standing(at).map_or(0, |standing| standing.leaves)
-}
-
-fn log(by: usize) -> Vec<u8> {
-    let log = Element::new("l", QName::new("urn:waybill:ledger:1", "Log")).with("id", adapter::services::id()).with("ledger", LEDGER);
-    let log = log.leaf("Sector", SECTORS.get(by).copied().unwrap_or_default()).leaf("Source", "test").leaf("Digest", "ab".repeat(32));
-    xsd::write::canonical(&log, &[], &[])
-}
-
-/// A batch and its sector's signature over the statement of it.
-fn batch(bodies: Vec<Vec<u8>>, sector: &str, key: &SecretKey) -> Result<Entry, String> {
-    let unsigned = Entry::batch(bodies.clone(), Vec::new()).map_err(|verdict| verdict.to_string())?;
-    let request = ledger::body::Request::read(unsigned).map_err(|verdict| verdict.to_string())?;
-    let signature = PartySignature::sign(sector, key, request.signed());
-    Entry::batch(bodies, vec![signature]).map_err(|verdict| verdict.to_string())
-}
-
 /// A follower is behind what the log still has, is given a snapshot, and is killed twice while it writes what it is given; then it is
 /// left alone, and has everything.
 pub(super) fn transfer_interrupted(trial: &mut Trial) -> Result<(), String> {
@@ -198,8 +146,9 @@ pub(super) fn transfer_interrupted(trial: &mut Trial) -> Result<(), String> {
     let by = pair(&others(victim))?;
     trial.town.kill(victim);
     let from = trial.now();
-    // The Bureau never leads: what it hands on is not its own.
-    fill(trial, 3, BEHIND)?;
+    let goal = trial.town.standing(by[0]).map_or(0, |standing| standing.leaves) + BEHIND;
+    let grown = trial.town.runtime.block_on(adapter::city::grow(&trial.town.dir, goal));
+    grown.map_err(|failure| failure.to_string())?;
     trial.served(from, &by, HEAL)?;
     for pass in [trial.dice.below(3), 2 + trial.dice.below(3)] {
         trial.town.start(victim)?;
