@@ -1,5 +1,6 @@
 //! The command line: verbs, their arguments, and their exit statuses.
 
+pub mod audit;
 pub mod govern;
 pub mod init;
 pub mod ledger;
@@ -64,7 +65,7 @@ pub enum Verb {
     ///
     /// Example: waybill audit pull --profile city/bureau/auditor.toml --sector civil --bundle evidence
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(audit::Audit),
     /// What the members decide together: propose, vote, list, show, status.
     ///
     /// Example: waybill govern propose --profile city/civil/admin.toml quorum 3
@@ -252,10 +253,10 @@ pub struct Filter {
     /// delivered, denied, failed, not-found or timed-out.
     #[arg(long)]
     pub status: Option<String>,
-    /// Not before this instant, as 2026-11-01T00:00:00Z.
+    /// Not before this instant, as 2026-11-01T00:00:00Z, or day, as 2026-11-01.
     #[arg(long)]
     pub from: Option<String>,
-    /// Before this instant.
+    /// Before this instant or day.
     #[arg(long)]
     pub to: Option<String>,
 }
@@ -364,40 +365,6 @@ pub enum Directory {
     },
 }
 
-/// Verbs of `audit`.
-#[derive(Debug, Subcommand)]
-pub enum Audit {
-    /// Pulls a history with its proofs into a directory that verifies on any machine.
-    Pull {
-        /// Who asks whom.
-        #[command(flatten)]
-        caller: Caller,
-        /// Only what this sector sent or received.
-        #[arg(long)]
-        sector: Option<String>,
-        /// Which trades.
-        #[command(flatten)]
-        filter: Filter,
-        /// The directory to write; it must not exist.
-        #[arg(long)]
-        bundle: PathBuf,
-    },
-    /// Verifies a bundle offline. Ends 1 and names the file if anything in it was changed, added or removed.
-    Verify {
-        /// The bundle.
-        bundle: PathBuf,
-        /// The trust root: a policy file with the origin, the nodes' keys and the quorum.
-        #[arg(long, required_unless_present = "genesis")]
-        policy: Option<PathBuf>,
-        /// The trust root: the genesis fingerprint, 64 hexadecimal digits.
-        #[arg(long)]
-        genesis: Option<String>,
-        /// Print one JSON document.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 /// Verbs of `salt`.
 #[derive(Debug, Subcommand)]
 pub enum Salt {
@@ -494,7 +461,7 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Trade(verb) => verbs::trade(verb).await,
         Verb::Grant(verb) => verbs::grant(verb).await,
         Verb::Directory(verb) => verbs::directory(verb).await,
-        Verb::Audit(verb) => verbs::audit(verb).await,
+        Verb::Audit(verb) => audit::run(verb).await,
         Verb::Govern(verb) => govern::govern(verb).await,
         Verb::Key(verb) => govern::key(verb).await,
         Verb::Brake(verb) => govern::brake(verb).await,

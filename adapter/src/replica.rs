@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_millis(25);
 const HANDOVER: Duration = Duration::from_millis(500);
 /// Inputs taken together: one fdatasync makes all of them durable.
 const BATCH: usize = 512;
+/// After so long without a leaf a mark was lost.
+const MARK: Duration = Duration::from_millis(250);
 
 /// A ledger node as the services see it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,6 +77,7 @@ enum Work {
     Submit { ticket: u64, entry: Entry, reply: oneshot::Sender<Result<Committed, Unrecorded>> },
     Withdraw { ticket: u64 },
     Fresh { ticket: u64, reply: oneshot::Sender<()> },
+    Mark,
     Read(Reading),
     Wish(Input),
     Done(Box<Done<Directory>>),
@@ -184,6 +187,33 @@ impl Replica {
             Err(_) => {
                 self.queue(Work::Withdraw { ticket })?;
                 Err(Unrecorded::NoQuorum)
+            }
+        }
+    }
+
+    /// Waits until a published state root speaks of every leaf that was answered anywhere before this call, and gives its leaf. Where
+    /// none does it asks the leader for one.
+    ///
+    /// # Errors
+    /// Busy, stopped, or [`Unrecorded::NoQuorum`] if that takes longer than `timeout`.
+    pub async fn rooted(&self, timeout: Duration) -> Result<u64, Unrecorded> {
+        self.fresh(timeout).await?;
+        let reach = |node: &Node<Directory>| (node.state().size(), node.state().rooted().index());
+        let (size, _) = self.read(reach).await?;
+        let until = tokio::time::Instant::now() + timeout;
+        loop {
+            let (_, root) = self.read(reach).await?;
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            // Before the first state root its index is beyond all leaves.
+            if root + 1 >= size && root < u64::MAX - 1 {
+                self.wait_for(left, move |progress| progress.published > root).await?;
+                return Ok(root);
+            }
+            self.queue(Work::Mark)?;
+            let applied = self.progress.borrow().applied;
+            // A mark may be lost: who waits asks again.
+            if self.wait_for(left.min(MARK), move |progress| progress.applied > applied).await.is_err() && left.is_zero() {
+                return Err(Unrecorded::NoQuorum);
             }
         }
     }
@@ -302,6 +332,7 @@ impl<P: FnMut(Post)> Owner<P> {
                     self.desk.reads.remove(&ticket);
                     self.inputs.push(Input::Withdraw { ticket });
                 }
+                Work::Mark => self.inputs.push(Input::Mark),
                 Work::Read(look) => look(&self.node),
                 Work::Wish(wish) => self.inputs.push(wish),
                 Work::Done(done) => self.finished.push(*done),

@@ -222,7 +222,7 @@ fn keys(index: u64, octets: &[u8]) -> Result<Vec<Vec<u8>>, IndexError> {
             StreamKind::Sender => b"sw",
             StreamKind::Receiver => b"rw",
             StreamKind::Object => b"o",
-            StreamKind::Grant => b"",
+            StreamKind::Grant | StreamKind::Governance => b"",
         };
         terms.extend(tags.iter().map(|tag| term(*tag, &head.id)));
     }

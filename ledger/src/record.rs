@@ -352,6 +352,9 @@ refusals! {
 /// The streams that a leaf belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StreamKind {
+    /// What decides who signs and who counts: proposals, ballots and keys, by the ledger's id. One stream, so that whoever
+    /// verifies can follow it without the rest.
+    Governance,
     /// A grant and its end, by the grant's id.
     Grant,
     /// A resource.
@@ -364,12 +367,13 @@ pub enum StreamKind {
 
 impl StreamKind {
     /// Every kind of stream.
-    pub const ALL: [Self; 4] = [Self::Grant, Self::Object, Self::Receiver, Self::Sender];
+    pub const ALL: [Self; 5] = [Self::Governance, Self::Grant, Self::Object, Self::Receiver, Self::Sender];
 
     /// Its code in a leaf; the codes sort as the kinds do.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
+            Self::Governance => "governance",
             Self::Grant => "grant",
             Self::Object => "object",
             Self::Receiver => "receiver",

@@ -10,7 +10,7 @@ pub use constitution::{Held, MEMBERS_MAX};
 pub use governance::{Ending, Motion, OPEN_MAX};
 pub use judging::{Checked, Judged};
 
-use crate::body::{Content, Genesis, Grant, Listing, Member, Period, Permission, Principal, Record, Request, Rule};
+use crate::body::{Ballot, Content, Genesis, Grant, Listing, Member, Period, Permission, Principal, Proposal, Record, Request, Rule};
 use crate::clients::Tag;
 use crate::record::{Kind, LEAF_BYTES_MAX, Leaf, Outcome, Parts, Place, Refusal, StreamKind, Verdict};
 use crate::streams::{self, Heads, Rooted};
@@ -315,9 +315,14 @@ impl State {
                 join(StreamKind::Sender, &listing.producer);
             }
             Content::Inquiry(inquiry) => join(StreamKind::Receiver, &inquiry.sector),
-            Content::Proposal(proposal) => join(StreamKind::Sender, &proposal.proposer),
-            Content::Ballot(ballot) => join(StreamKind::Sender, &ballot.voter),
-            Content::Key(rekey) => join(StreamKind::Sender, &rekey.member),
+            Content::Proposal(Proposal { proposer: by, .. }) | Content::Ballot(Ballot { voter: by, .. }) => {
+                join(StreamKind::Governance, record.ledger());
+                join(StreamKind::Sender, by);
+            }
+            Content::Key(rekey) => {
+                join(StreamKind::Governance, record.ledger());
+                join(StreamKind::Sender, &rekey.member);
+            }
             Content::Refusal(refused) => {
                 join(StreamKind::Receiver, &refused.account);
                 join(StreamKind::Sender, &refused.sector);

@@ -234,7 +234,7 @@ mod tests {
         for count in 0..20_u64 {
             let mut heads = Heads::default();
             for n in 0..count {
-                let kind = StreamKind::ALL[usize::try_from(n % 4).unwrap()];
+                let kind = StreamKind::ALL[usize::try_from(n % 5).unwrap()];
                 for _ in 0..=n {
                     heads.push(kind, name(2 * n + 1), Hash::of(&n.to_be_bytes()));
                 }

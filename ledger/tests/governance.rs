@@ -4,13 +4,13 @@
 mod city;
 
 use city::{
-    LEDGER, MEMBERS, NOW, Network, body, delivered, founding, genesis, grant, log, node_key, octets, record_key, signed, trade, uuid,
+    LEDGER, MEMBERS, NOW, Network, ballot, body, delivered, founding, genesis, grant, key, l, log, node_key, octets, proposal, record_key,
+    rekey, signed, signed_by, trade, uuid,
 };
-use data_encoding::BASE64;
-use ledger::body::{Rekey, Request, Suffrage};
+use ledger::body::{Request, Suffrage};
 use ledger::keys::SecretKey;
 use ledger::node::{Answer, Input};
-use ledger::record::{Entry, Leaf, Outcome, PartySignature, Refusal, Verdict};
+use ledger::record::{Entry, Leaf, Outcome, Refusal, Verdict};
 use ledger::state::{Ending, State};
 use ledger::tree::Hash;
 use std::collections::BTreeSet;
@@ -21,38 +21,6 @@ struct Table {
     founded: State,
     leaves: Vec<Vec<u8>>,
     names: u64,
-}
-
-fn key(name: &str) -> SecretKey {
-    SecretKey::from_seed(Hash::of(name.as_bytes()).0)
-}
-
-fn signed_by(element: &Element, account: &str, key: &SecretKey) -> Entry {
-    let body = octets(element);
-    let signature = PartySignature::sign(account, key, &body);
-    Entry::new(body, vec![signature]).unwrap()
-}
-
-fn l(local: &str) -> Element {
-    body("l", "ledger", "X", "x").sibling(local)
-}
-
-fn proposal(name: &str, proposer: &str, action: Element) -> Element {
-    body("l", "ledger", "Proposal", name).leaf("Proposer", proposer).leaf("Reason", "agreed").child(action)
-}
-
-fn ballot(name: &str, voter: &str, proposal: &str, vote: &str) -> Element {
-    body("l", "ledger", "Ballot", name).leaf("Voter", voter).leaf("Proposal", uuid(proposal)).leaf("Vote", vote)
-}
-
-fn rekey(name: &str, member: &str, keys: &[(&str, &SecretKey)]) -> Element {
-    let mut record = body("l", "ledger", "Key", name).leaf("Member", member);
-    for (local, key) in keys {
-        let statement = Rekey::statement(LEDGER, &uuid(name), member, &key.public());
-        let proof = BASE64.encode(&key.sign(&statement));
-        record.push(record.sibling(local).with("proof", proof).text(key.public().to_string()));
-    }
-    record
 }
 
 fn rules(rules: &[(&str, Option<&str>, &[&str])]) -> Element {

@@ -1,6 +1,7 @@
 //! What the demo shows: the city set up, the fifteen steps, a granted, a denied and a partly answered request, the proof.
 
 use super::plan::Member;
+use crate::cli::audit::{self, Question};
 use crate::cli::profile::Profile;
 use crate::cli::session::{Failure, Session};
 use crate::cli::{Filter, verbs};
@@ -290,9 +291,10 @@ async fn partial(clerk: &Session, items: Vec<Item>, say: &impl Fn(&str), trades:
 async fn prove(city: &City<'_>, say: &impl Fn(&str)) -> Result<Value, Failure> {
     let auditor = city.session("bureau", "auditor")?;
     let filter = Filter { sender: None, receiver: None, what: None, status: None, from: None, to: None };
-    let bundle = verbs::pull(&auditor, Some(String::from("civil")), &filter).await?;
+    let question = Question { sector: Some(String::from("civil")), with: None, kind: None, purpose: None, filter };
+    let bundle = audit::pull(&auditor, &question).await?;
     let dir: PathBuf = city.dir.join("evidence");
-    verbs::write_bundle(&dir, bundle)?;
+    audit::write_bundle(&dir, bundle)?;
     let genesis = ledger::record::Entry::decode(&crate::config::file(&city.dir.join("genesis"))?);
     let request = genesis.and_then(ledger::body::Request::read).map_err(|verdict| Misconfigured::Value(verdict.to_string()))?;
     let ledger::body::Content::Genesis(founded) = request.content() else {

@@ -2,23 +2,27 @@
 
 use crate::fault::{Fault, Reason};
 use crate::site::{Account, Site};
-use crate::unified::Instant;
 use crate::unified::audit::{
     BundleFile, GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof,
     GetProofResponse, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
 };
+use ledger::audit::Query;
 use ledger::index::Filter;
 use ledger::medium::Directory;
 use ledger::node::Node;
-use ledger::record::Kind;
+use ledger::record::{Kind, StreamKind};
+use std::collections::BTreeSet;
+use std::time::Duration;
 use xsd::time::Timestamp;
 
 /// Entries that one answer holds at most.
 const PAGE: u64 = 100;
 /// Records that are looked up at once for a bundle.
 const PULL_PAGE: usize = 500;
-/// Records of one bundle: two files each, and an element's children have a limit.
-const PULL_MAX: usize = 20_000;
+/// Records of one bundle: two or three files each, and an element's children have a limit.
+const PULL_MAX: usize = 15_000;
+/// State roots that may come while a bundle is put together.
+const PULL_TRIES: usize = 8;
 
 /// The latest published checkpoint.
 ///
@@ -97,61 +101,136 @@ pub async fn list(site: &Site, _: &Account, request: ListEntries, _: Timestamp) 
     Ok(ListEntriesResponse { entries, next: None })
 }
 
-/// An evidence bundle of what fits.
+/// An evidence bundle of what fits, with what shows that this is all: the state root is made for it.
 ///
 /// # Errors
-/// Nothing is published yet, busy, or the ledger cannot be read.
+/// A filter that nothing can fit, no quorum, busy, or the ledger cannot be read.
 pub async fn pull(site: &Site, _: &Account, request: Pull, _: Timestamp) -> Result<PullResponse, Fault> {
-    let query = asked(&request);
-    let filter = Filter {
-        who: request.sector,
+    let query = asked(request)?;
+    let timeout = Duration::from_millis(site.config.limits.commit_timeout_ms);
+    for _ in 0..PULL_TRIES {
+        let root = site.replica.rooted(timeout).await?;
+        let run = run(site, &query, root).await?;
+        let (exporter, key, query) = (site.sector.clone(), site.keys.current(), query.clone());
+        let made = move |node: &Node<Directory>| {
+            // A state root that came meanwhile speaks of records that were not looked for.
+            (node.state().rooted().index() == root).then(|| ledger::audit::bundle(node, &run, &query, &exporter, &key))
+        };
+        if let Some(files) = site.read(made).await? {
+            let files = files.map_err(|error| Fault::new(Reason::Internal, format!("no bundle: {error}")))?;
+            let file = |(name, octets): (String, Vec<u8>)| BundleFile { name, content: data_encoding::BASE64.encode(&octets) };
+            return Ok(PullResponse { files: files.into_iter().map(file).collect() });
+        }
+    }
+    Err(Fault::new(Reason::NoQuorum, "the ledger goes on too fast: try again, or narrow the time span"))
+}
+
+fn asked(request: Pull) -> Result<Query, Fault> {
+    let kind = request.kind.map(|kind| Kind::from_code(&kind).ok_or(kind)).transpose();
+    let kind = kind.map_err(|kind| Fault::new(Reason::BadRequest, format!("there are no records of kind '{kind}'")))?;
+    if request.partner.is_some() && request.sector.is_none() {
+        return Err(Fault::new(Reason::BadRequest, "a partner is the other party of a sector: give both"));
+    }
+    Ok(Query {
+        sector: request.sector,
+        with: request.partner,
         sender: request.sender,
         receiver: request.receiver,
         what: request.resource,
+        kind,
         status: request.status.map(|status| status.to_string()),
+        purpose: request.purpose,
         from: request.from.map(|from| from.0),
         to: request.to.map(|to| to.0),
-        ..Filter::default()
-    };
-    let mut indexes = Vec::new();
-    let mut start = 0;
-    let listed = loop {
-        let size = site.read(|node| node.state().size()).await?;
-        let page = site.history(filter.clone(), start, PULL_PAGE).await?;
-        indexes.extend(page.indexes);
-        match page.next {
-            Some(next) if indexes.len() < PULL_MAX => start = next,
-            Some(_) => return Err(Fault::new(Reason::TooLarge, format!("more than {PULL_MAX} records fit: narrow the time span"))),
-            None => break size,
-        }
-    };
-    if let Some(last) = indexes.last() {
-        site.receipt(*last).await.ok_or_else(|| Fault::new(Reason::NoQuorum, "the latest records are not published yet: try again"))?;
-    }
-    let (exporter, key) = (site.sector.clone(), site.keys.current());
-    let made = move |node: &Node<Directory>| {
-        let state = node.state();
-        // A state root that came after the listing speaks of records that are not in it.
-        let late = (listed..state.size()).contains(&state.rooted().index());
-        (!late).then(|| ledger::audit::bundle(node, &indexes, &query, &exporter, &key))
-    };
-    let files = site.read(made).await?.ok_or_else(|| Fault::new(Reason::NoQuorum, "the ledger went on meanwhile: try again"))?;
-    let files = files.map_err(|error| Fault::new(Reason::Internal, format!("no bundle: {error}")))?;
-    let file = |(name, octets): (String, Vec<u8>)| BundleFile { name, content: data_encoding::BASE64.encode(&octets) };
-    Ok(PullResponse { files: files.into_iter().map(file).collect() })
+        ..Query::default()
+    })
 }
 
-/// The filters in words, for the manifest.
-fn asked(request: &Pull) -> Vec<(String, String)> {
-    let instant = |instant: Option<Instant>| instant.map(|instant| instant.to_string());
-    let filters = [
-        ("sector", request.sector.clone()),
-        ("sender", request.sender.clone()),
-        ("receiver", request.receiver.clone()),
-        ("what", request.resource.clone()),
-        ("status", request.status.map(|status| status.to_string())),
-        ("from", instant(request.from)),
-        ("to", instant(request.to)),
-    ];
-    filters.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect()
+/// The leaves below `root` that show the answer: see [`ledger::audit::bundle`].
+async fn run(site: &Site, query: &Query, root: u64) -> Result<Vec<u64>, Fault> {
+    let mut indexes = BTreeSet::new();
+    for kind in [Kind::Proposal, Kind::Ballot, Kind::Key] {
+        let filter = Filter { kind: Some(kind.code().to_owned()), ..Filter::default() };
+        indexes.extend(collect(site, &filter, root, PULL_MAX).await?);
+    }
+    for stream in query.streams() {
+        let id = Some(stream.1.clone());
+        let all = match stream.0 {
+            StreamKind::Sender => Filter { sender: id, ..Filter::default() },
+            StreamKind::Receiver => Filter { receiver: id, ..Filter::default() },
+            _ => Filter { what: id, ..Filter::default() },
+        };
+        let within = collect(site, &Filter { from: query.from, to: query.to, ..all.clone() }, root, PULL_MAX).await?;
+        let after = match query.to {
+            Some(to) => first_in(site, &stream, &Filter { from: Some(to), ..all.clone() }, root).await?,
+            None => None,
+        };
+        if let Some(from) = query.from {
+            indexes.extend(last_in(site, &stream, &Filter { to: Some(from), ..all.clone() }, root).await?);
+        }
+        indexes.extend(within.into_iter().chain(after));
+    }
+    if query.streams().is_empty() {
+        let filter = Filter { from: query.from, to: query.to, kind: query.kind.map(|kind| kind.code().to_owned()), ..Filter::default() };
+        let filter = Filter { status: query.status.clone(), ..filter };
+        indexes.extend(collect(site, &filter, root, PULL_MAX).await?);
+    }
+    if indexes.len() > PULL_MAX {
+        return Err(Fault::new(Reason::TooLarge, format!("more than {PULL_MAX} records show the answer: narrow the time span")));
+    }
+    Ok(indexes.into_iter().collect())
+}
+
+/// The leaves below `root` that a filter finds.
+async fn collect(site: &Site, filter: &Filter, root: u64, max: usize) -> Result<Vec<u64>, Fault> {
+    let (mut indexes, mut start) = (Vec::new(), Some(0));
+    while let Some(at) = start.filter(|at| *at < root) {
+        let page = site.history(filter.clone(), at, PULL_PAGE).await?;
+        indexes.extend(page.indexes.into_iter().filter(|index| *index < root));
+        if indexes.len() > max {
+            return Err(Fault::new(Reason::TooLarge, format!("more than {max} records fit: narrow the time span")));
+        }
+        start = page.next;
+    }
+    Ok(indexes)
+}
+
+/// Whether a leaf stands in a stream; the index finds others, too, as grants by who issued them.
+async fn stands_in(site: &Site, stream: &(StreamKind, String), index: u64) -> Result<bool, Fault> {
+    let (leaf, _) = site.leaf(index).await?;
+    Ok(leaf.heads.iter().any(|head| head.kind == stream.0 && head.id == stream.1))
+}
+
+/// The first leaf of a stream below `root` that a filter finds.
+async fn first_in(site: &Site, stream: &(StreamKind, String), filter: &Filter, root: u64) -> Result<Option<u64>, Fault> {
+    let mut start = 0;
+    loop {
+        let page = site.history(filter.clone(), start, 1).await?;
+        match page.indexes.first() {
+            Some(found) if *found >= root => return Ok(None),
+            Some(found) if stands_in(site, stream, *found).await? => return Ok(Some(*found)),
+            Some(found) => start = found + 1,
+            None => return Ok(None),
+        }
+    }
+}
+
+/// The last leaf of a stream below `root` that a filter finds.
+async fn last_in(site: &Site, stream: &(StreamKind, String), filter: &Filter, root: u64) -> Result<Option<u64>, Fault> {
+    let mut below = root;
+    loop {
+        let (mut from, mut end, mut last) = (0, below, None);
+        while from < end {
+            let middle = from + (end - from) / 2;
+            let page = site.history(filter.clone(), middle, 1).await?;
+            match page.indexes.first().filter(|found| **found < below) {
+                Some(found) => (last, from) = (Some(*found), found + 1),
+                None => end = middle,
+            }
+        }
+        match last {
+            Some(found) if !stands_in(site, stream, found).await? => below = found,
+            other => return Ok(other),
+        }
+    }
 }

@@ -53,10 +53,13 @@ shape! {
     Pull = "su" "Pull" {
         elements {
             "su" "Sector" sector: Option<String>,
+            "su" "Partner" partner: Option<String>,
             "su" "Sender" sender: Option<String>,
             "su" "Receiver" receiver: Option<String>,
             "su" "Resource" resource: Option<String>,
+            "su" "Kind" kind: Option<String>,
             "su" "Status" status: Option<Status>,
+            "su" "Purpose" purpose: Option<String>,
             "su" "From" from: Option<Instant>,
             "su" "To" to: Option<Instant>,
         }

@@ -1,14 +1,15 @@
-//! Completeness: what a state root says of the streams that a bundle promises, held against the leaves in it.
+//! Completeness: what a state root says of streams, held against the leaves of a bundle. What is missing is named.
 
 use super::manifest::{Manifest, Proven};
-use super::{MANIFEST, Report, promised};
-use crate::body::{Content, Request};
-use crate::record::{Kind, Leaf, StreamKind};
+use super::query::Query;
+use super::{MANIFEST, Report};
+use crate::body::{Content, Record};
+use crate::record::{Leaf, StreamKind};
 use crate::streams::Rooted;
 use crate::tree::Hash;
-use std::collections::BTreeMap;
+use xsd::time::Timestamp;
 
-/// A stream of which nothing was left out.
+/// A stream of which nothing was left out of the period that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Complete {
     /// Its kind.
@@ -17,8 +18,18 @@ pub struct Complete {
     pub id: String,
     /// How many leaves it has below the state root; 0: there is no such stream.
     pub count: u64,
+    /// How many of them are of the period.
+    pub within: u64,
     /// The state root's leaf.
     pub root: u64,
+}
+
+/// A leaf that was found whole.
+#[derive(Clone, Debug)]
+pub(super) struct Whole {
+    pub(super) leaf: Leaf,
+    pub(super) record: Record,
+    pub(super) hash: Hash,
 }
 
 /// How far streams are at a state root.
@@ -28,50 +39,74 @@ pub(super) fn prove(rooted: &Rooted, streams: &[(StreamKind, String)]) -> Vec<Pr
     streams.iter().map(proven).collect()
 }
 
-/// Compares the leaves with what the state roots among them say, and reports the first record that a stream lacks.
-pub(super) fn verify(manifest: &Manifest, leaves: &[(Leaf, Hash)], report: &mut Report) {
-    let roots: BTreeMap<u64, Hash> = leaves.iter().filter_map(|(leaf, _)| Some((leaf.index, root(leaf)?))).collect();
-    let streams = promised(&manifest.query);
+/// The streams that a bundle shows to be complete: what the members decided, from its beginning on, and those of the query.
+pub(super) fn promised(ledger: &str, query: &Query) -> Vec<(StreamKind, String)> {
+    let governance = (StreamKind::Governance, ledger.to_owned());
+    [governance].into_iter().chain(query.streams()).collect()
+}
+
+/// Compares the leaves with what the one state root says of each promised stream, and reports the first record that each lacks.
+pub(super) fn verify(manifest: &Manifest, query: &Query, leaves: &[Whole], report: &mut Report) {
+    let promised = promised(&manifest.ledger, query);
+    if !manifest.proven.iter().map(|proven| (proven.kind, proven.id.clone())).eq(promised.iter().cloned()) {
+        return report.add(MANIFEST, "it does not say how far exactly the streams are that its question is about");
+    }
     for proven in &manifest.proven {
         let (kind, id) = (proven.kind, &proven.id);
-        let said = roots.get(&proven.root).and_then(|root| proven.proof.verify(kind, id, *root).ok());
-        let Some(said) = said.filter(|_| streams.contains(&(kind, id.clone()))) else {
-            report.blame(MANIFEST, format_args!("what it says of the stream '{}' of {id} is not proven by a state root", kind.code()));
+        let root = leaves.iter().find(|whole| whole.leaf.index == proven.root && Some(proven.root) == report.root.map(|(root, _)| root));
+        let said = root.and_then(|whole| proven.proof.verify(kind, id, streams_root(&whole.record)?).ok());
+        let Some(said) = said else {
+            report.add(MANIFEST, format_args!("what it says of the stream '{}' of {id} is not proven by a state root", kind.code()));
             continue;
         };
+        let period = if kind == StreamKind::Governance { Query::default() } else { query.clone() };
+        let run: Vec<Step> =
+            leaves.iter().filter(|whole| whole.leaf.index < proven.root).filter_map(|whole| step(whole, kind, id)).collect();
+        let within = run.iter().filter(|step| period.covers(step.time)).count() as u64;
         let count = said.map_or(0, |(count, _)| count);
-        let run = leaves.iter().filter(|(leaf, _)| leaf.index < proven.root).flat_map(|(leaf, hash)| {
-            let heads = leaf.heads.iter().filter(move |head| head.kind == kind && head.id == *id);
-            heads.map(move |head| (head.sequence, head.previous, *hash))
-        });
-        match lacks(run, said) {
-            None => report.complete.push(Complete { kind, id: id.clone(), count, root: proven.root }),
+        match lacks(&run, said, &period) {
+            None => report.complete.push(Complete { kind, id: id.clone(), count, within, root: proven.root }),
             Some(number) => report.add(MANIFEST, format_args!("the stream '{}' of {id} lacks its record {number} of {count}", kind.code())),
         }
     }
 }
 
-/// The root over the streams, if the leaf is a state root.
-fn root(leaf: &Leaf) -> Option<Hash> {
-    let request = (leaf.kind == Kind::StateRoot).then(|| Request::read(leaf.entry.clone()).ok())??;
-    match request.content() {
+/// The root over the streams, if the record is a state root.
+fn streams_root(record: &Record) -> Option<Hash> {
+    match record.content() {
         Content::StateRoot(state) => Some(state.root),
         _ => None,
     }
 }
 
-/// The number of the first record that is not there, or is another; from 0.
-fn lacks(run: impl Iterator<Item = (u64, Hash, Hash)>, said: Option<(u64, Hash)>) -> Option<u64> {
-    let (mut next, mut last) = (0, Hash::default());
-    for (sequence, previous, hash) in run {
-        if sequence != next || (sequence > 0 && previous != last) {
-            return Some(next);
+/// A leaf in one stream.
+struct Step {
+    time: Timestamp,
+    sequence: u64,
+    previous: Hash,
+    hash: Hash,
+}
+
+fn step(whole: &Whole, kind: StreamKind, id: &str) -> Option<Step> {
+    let head = whole.leaf.heads.iter().find(|head| head.kind == kind && head.id == id)?;
+    Some(Step { time: whole.leaf.time, sequence: head.sequence, previous: head.previous, hash: whole.hash })
+}
+
+/// The number of the first record that is missing, from 0, for a run that shall hold all of a period: it begins with the stream
+/// or with a record before the period, has no gap, and ends as the state root says or with a record after the period.
+fn lacks(run: &[Step], said: Option<(u64, Hash)>, period: &Query) -> Option<u64> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return said.map(|(count, _)| count.saturating_sub(1));
+    };
+    if first.sequence > 0 && period.from.is_none_or(|from| first.time >= from) {
+        return Some(if period.from.is_none() { 0 } else { first.sequence - 1 });
+    }
+    for (left, right) in run.iter().zip(run.iter().skip(1)) {
+        if right.sequence != left.sequence + 1 || right.previous != left.hash {
+            return Some(left.sequence + 1);
         }
-        (next, last) = (sequence + 1, hash);
     }
-    match said {
-        Some((count, head)) if (next, last) == (count, head) => None,
-        None if next == 0 => None,
-        _ => Some(next),
-    }
+    let ended = said == Some((last.sequence + 1, last.hash));
+    let beyond = period.to.is_some_and(|to| last.time >= to) && said.is_some_and(|(count, _)| last.sequence < count);
+    if ended || beyond { None } else { Some(last.sequence + 1) }
 }

@@ -1,14 +1,15 @@
 //! The manifest of an evidence bundle: what was asked, which files there are, and which streams they cover.
 
 use super::TEN;
-use crate::record::{Head, Leaf, StreamKind, limits, number};
+use super::complete::Whole;
+use crate::record::{Head, StreamKind, limits, number};
 use crate::streams::{Neighbour, Proof, Reach};
 use crate::tree::Hash;
 use std::collections::BTreeMap;
 use xsd::read::Limits;
 use xsd::tree::{Element, QName};
 
-const NS: &str = "urn:waybill:bundle:2";
+const NS: &str = "urn:waybill:bundle:3";
 
 /// A stream of which a bundle holds every leaf from `first` to `last`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,8 @@ pub(super) struct Manifest {
     pub(super) ledger: String,
     pub(super) exporter: String,
     pub(super) query: Vec<(String, String)>,
+    /// The leaves that answer it; the others show that these are all.
+    pub(super) answers: Vec<u64>,
     pub(super) streams: Vec<Covered>,
     pub(super) proven: Vec<Proven>,
     pub(super) files: BTreeMap<String, Hash>,
@@ -83,6 +86,9 @@ impl Manifest {
         root = root.with("ledger", self.ledger.as_str()).with("exporter", self.exporter.as_str());
         for (name, value) in &self.query {
             root.push(root.sibling("Asked").with("name", name.as_str()).text(value));
+        }
+        for answer in &self.answers {
+            root.push(root.sibling("Answer").with("index", answer.to_string()));
         }
         for stream in &self.streams {
             let element = root.sibling("Stream").with("kind", stream.kind.code()).with("id", stream.id.as_str());
@@ -112,6 +118,7 @@ impl Manifest {
             ledger: attribute(&root, "ledger")?,
             exporter: attribute(&root, "exporter")?,
             query: root.all(NS, "Asked").map(asked).collect::<Option<_>>()?,
+            answers: root.all(NS, "Answer").map(|answer| number(answer.attribute("", "index")?)).collect::<Option<_>>()?,
             streams: root.all(NS, "Stream").map(stream).collect::<Option<_>>()?,
             proven: root.all(NS, "Proven").map(Proven::read).collect::<Option<_>>()?,
             files: root.all(NS, "File").map(file).collect::<Option<_>>()?,
@@ -121,9 +128,9 @@ impl Manifest {
 }
 
 /// The streams of which these leaves are a run without a gap. Leaves come in the ledger's order.
-pub(super) fn covered(leaves: &[(Leaf, Hash)]) -> Vec<Covered> {
+pub(super) fn covered(leaves: &[Whole]) -> Vec<Covered> {
     let mut runs: BTreeMap<(StreamKind, &str), Vec<(&Head, Hash)>> = BTreeMap::new();
-    for (leaf, hash) in leaves {
+    for Whole { leaf, hash, .. } in leaves {
         for head in &leaf.heads {
             runs.entry((head.kind, head.id.as_str())).or_default().push((head, *hash));
         }
@@ -149,7 +156,7 @@ pub(super) fn digits(index: u64) -> String {
 
 /// The leaf that a file is about, by its name.
 pub(super) fn entry_of(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("entries/").and_then(|name| name.strip_suffix(".xml"));
-    let digits = digits.or_else(|| name.strip_prefix("proofs/").and_then(|name| name.strip_suffix(".tlog-proof")))?;
+    let kinds = [("entries/", ".xml"), ("proofs/", ".tlog-proof"), ("batches/", ".path")];
+    let digits = kinds.iter().find_map(|(folder, end)| name.strip_prefix(folder)?.strip_suffix(end))?;
     digits.parse().ok().filter(|index| self::digits(*index) == digits)
 }

@@ -3,8 +3,8 @@
 use super::State;
 use super::constitution::Constitution;
 use super::rules::require;
-use crate::body::{Action, Ballot, Member, Principal, Proposal, Rekey};
-use crate::record::Refusal;
+use crate::body::{Action, Ballot, Member, Principal, Proposal, Rekey, Request};
+use crate::record::{Kind, Leaf, Outcome, Refusal, Verdict};
 use std::collections::BTreeMap;
 
 /// Open proposals of one member.
@@ -55,7 +55,11 @@ impl State {
     pub(super) fn decide_proposal(&self, proposal: &Proposal) -> Result<(), Refusal> {
         let mine = |motion: &&Motion| motion.closed.is_none() && motion.proposal.proposer == proposal.proposer;
         require(self.motions.values().filter(mine).count() < OPEN_MAX, Refusal::TooMany)?;
-        self.possible(&proposal.action, self.size).map(drop)
+        self.constitution.enacted(&proposal.action, self.size)?;
+        if let Action::AddMember(member) = &proposal.action {
+            require(!self.certificates.contains_key(&member.administrator), Refusal::CertificateTaken)?;
+        }
+        Ok(())
     }
 
     pub(super) fn decide_ballot(&self, ballot: &Ballot) -> Result<(), Refusal> {
@@ -103,7 +107,7 @@ impl State {
         let ending = match decided {
             None => return,
             Some(false) => Ending::Rejected,
-            Some(true) => match self.possible(&action, index) {
+            Some(true) => match self.constitution.enacted(&action, index) {
                 Ok(next) => {
                     self.enact(next, index);
                     Ending::Accepted
@@ -114,14 +118,6 @@ impl State {
         if let Some(motion) = self.motions.get_mut(id) {
             motion.closed = Some((ending, index));
         }
-    }
-
-    fn possible(&self, action: &Action, index: u64) -> Result<Constitution, Refusal> {
-        let next = self.constitution.enacted(action, index)?;
-        if let Action::AddMember(member) = action {
-            require(!self.certificates.contains_key(&member.administrator), Refusal::CertificateTaken)?;
-        }
-        Ok(next)
     }
 
     /// Takes over what was decided; whoever left has no accounts any more, whoever came has the first one.
@@ -141,8 +137,39 @@ impl State {
     pub(super) fn seat_administrator(&mut self, member: &Member, index: u64) {
         let user = Principal { authority: member.id.clone(), name: "administrator".to_owned() };
         let account = super::Account { class: "administrator".to_owned(), certificates: vec![member.administrator], index };
-        self.certificates.insert(member.administrator, user.clone());
+        // Somebody may have got the certificate since it was proposed: the members have decided whose it is.
+        let before = self.certificates.insert(member.administrator, user.clone());
+        if let Some(account) = before.and_then(|before| self.users.get_mut(&before)) {
+            account.certificates.retain(|certificate| *certificate != member.administrator);
+        }
         self.users.insert(user, account);
+    }
+
+    /// Takes a leaf of the governance stream without those between: members, rules and keys are as after it, and nothing else is.
+    /// For whoever has the genesis and that stream alone.
+    ///
+    /// # Errors
+    /// It comes too early, its signatures do not verify under the keys of now, or its outcome is not what they and the rules lead to.
+    pub fn follow(&mut self, leaf: Leaf) -> Result<(), Verdict> {
+        let wrong = |what: &str| Verdict::Invalid(format!("{what} at leaf {}", leaf.index));
+        if leaf.index < self.size || !matches!(leaf.kind, Kind::Proposal | Kind::Ballot | Kind::Key) {
+            return Err(wrong("no decision of the members"));
+        }
+        let checked = self.check_one(Request::read(leaf.entry.clone())?)?;
+        self.size = leaf.index;
+        let [record] = checked.request().records() else { return Err(wrong("more than one body")) };
+        let decided =
+            checked.refusal().map_or_else(|| self.decide(record, leaf.time), Err).map_or_else(Outcome::Refused, |()| Outcome::Done);
+        // Whose certificate it is, is no decision of the members: that alone is taken from the leaf.
+        let taken = decided == Outcome::Done && leaf.outcome == Outcome::Refused(Refusal::CertificateTaken);
+        if decided != leaf.outcome && !(taken && leaf.kind == Kind::Proposal) {
+            return Err(wrong("another outcome than the rules lead to"));
+        }
+        if leaf.outcome == Outcome::Done {
+            self.evolve(record, leaf.index);
+        }
+        (self.size, self.time) = (leaf.index + 1, leaf.time);
+        Ok(())
     }
 
     fn has_voice(&self, id: &str) -> bool {

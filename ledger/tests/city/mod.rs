@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test may fail")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part of the city")]
 
+use data_encoding::BASE64;
 use ledger::archive::Damage;
-use ledger::body::Request;
+use ledger::audit::Query;
+use ledger::body::{Rekey, Request};
 use ledger::keys::SecretKey;
 use ledger::medium::{Medium, Scratch};
 use ledger::node::{Answer, Config, Input, Node, Output};
-use ledger::record::{Entry, PartySignature};
+use ledger::record::{Entry, Leaf, PartySignature, StreamKind};
 use ledger::store::Store;
 use ledger::tree::Hash;
 use ledger::witness::Fork;
@@ -194,6 +196,39 @@ pub fn delivered(name: &str) -> Entry {
     signed(&trade(name, "transport", "transport/vehicle", "delivered", Some("grant")), &["transport", "civil"])
 }
 
+/// What the members decide: a key by its name, a signature with it, an element of the ledger's schema.
+pub fn key(name: &str) -> SecretKey {
+    SecretKey::from_seed(Hash::of(name.as_bytes()).0)
+}
+
+pub fn signed_by(element: &Element, account: &str, key: &SecretKey) -> Entry {
+    let body = octets(element);
+    let signature = PartySignature::sign(account, key, &body);
+    Entry::new(body, vec![signature]).unwrap()
+}
+
+pub fn l(local: &str) -> Element {
+    body("l", "ledger", "X", "x").sibling(local)
+}
+
+pub fn proposal(name: &str, proposer: &str, action: Element) -> Element {
+    body("l", "ledger", "Proposal", name).leaf("Proposer", proposer).leaf("Reason", "agreed").child(action)
+}
+
+pub fn ballot(name: &str, voter: &str, proposal: &str, vote: &str) -> Element {
+    body("l", "ledger", "Ballot", name).leaf("Voter", voter).leaf("Proposal", uuid(proposal)).leaf("Vote", vote)
+}
+
+pub fn rekey(name: &str, member: &str, keys: &[(&str, &SecretKey)]) -> Element {
+    let mut record = body("l", "ledger", "Key", name).leaf("Member", member);
+    for (local, key) in keys {
+        let statement = Rekey::statement(LEDGER, &uuid(name), member, &key.public());
+        let proof = BASE64.encode(&key.sign(&statement));
+        record.push(record.sibling(local).with("proof", proof).text(key.public().to_string()));
+    }
+    record
+}
+
 /// A store in memory.
 pub fn scratch(voters: usize) -> Store<Scratch> {
     Store::open(Scratch::default(), &Hash::of(genesis(voters).body()), None).unwrap()
@@ -317,4 +352,20 @@ impl<M: Medium> Network<M> {
 
 pub fn open<M: Medium>(member: &str, voters: usize, store: Store<M>) -> Node<M> {
     Node::open(Config::new(member, genesis(voters), node_key(member)), store).unwrap()
+}
+
+/// The leaves that a bundle needs to answer a question, found by reading all: what the members decided, and of each stream in question
+/// those of the period, with the last before and the first after it.
+pub fn shown<M: Medium>(node: &Node<M>, query: &Query) -> Vec<u64> {
+    let leaves: Vec<Leaf> = (0..node.state().rooted().index()).map(|index| Leaf::read(&node.leaf(index).unwrap()).unwrap()).collect();
+    let in_stream = |leaf: &Leaf, kind: StreamKind, id: &str| leaf.heads.iter().any(|head| head.kind == kind && head.id == id);
+    let mut shown: BTreeSet<u64> = BTreeSet::new();
+    shown.extend(leaves.iter().filter(|leaf| in_stream(leaf, StreamKind::Governance, LEDGER)).map(|leaf| leaf.index));
+    for (kind, id) in query.streams() {
+        let stream: Vec<&Leaf> = leaves.iter().filter(|leaf| in_stream(leaf, kind, &id)).collect();
+        shown.extend(stream.iter().filter(|leaf| query.covers(leaf.time)).map(|leaf| leaf.index));
+        shown.extend(stream.iter().rfind(|leaf| query.from.is_some_and(|from| leaf.time < from)).map(|leaf| leaf.index));
+        shown.extend(stream.iter().find(|leaf| query.to.is_some_and(|to| leaf.time >= to)).map(|leaf| leaf.index));
+    }
+    shown.into_iter().collect()
 }

@@ -1,0 +1,284 @@
+//! The verbs of `audit`: pull evidence, and verify it offline.
+
+use crate::cli::session::{Failure, Session};
+use crate::cli::verbs::{history, open, usage};
+use crate::cli::{Caller, Filter, print};
+use crate::config::{Misconfigured, file};
+use crate::unified::audit::{Pull, PullResponse};
+use clap::{Args, Subcommand};
+use ledger::audit::{Complete, Covered, Report, Trust};
+use ledger::checkpoint::Policy;
+use ledger::record::Leaf;
+use ledger::tree::Hash;
+use std::path::{Path, PathBuf};
+
+/// Verbs of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Pulls a history with its proofs into a directory that verifies on any machine.
+    Pull {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// What is asked.
+        #[command(flatten)]
+        question: Box<Question>,
+        /// The directory to write; it must not exist.
+        #[arg(long)]
+        bundle: PathBuf,
+        /// End 1 if there is any such record, or if the bundle does not show that there is none in the whole period.
+        #[arg(long)]
+        expect_none: bool,
+    },
+    /// Verifies a bundle offline. Ends 1 and names the file if anything in it was changed, added or removed.
+    Verify(Verify),
+}
+
+/// What a bundle is to show; all that is given must hold.
+#[derive(Clone, Debug, Args)]
+pub struct Question {
+    /// Only what this sector sent or received.
+    #[arg(long)]
+    pub sector: Option<String>,
+    /// Only between `--sector` and this one.
+    #[arg(long, requires = "sector")]
+    pub with: Option<String>,
+    /// A kind of record: trade, grant, log …
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// A trade's purpose.
+    #[arg(long)]
+    pub purpose: Option<String>,
+    /// Which trades.
+    #[command(flatten)]
+    pub filter: Filter,
+}
+
+/// Arguments of `audit verify`.
+#[derive(Clone, Debug, Args)]
+pub struct Verify {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// The trust root: a policy file with the origin, the nodes' keys and the quorum.
+    #[arg(long, required_unless_present = "genesis")]
+    pub policy: Option<PathBuf>,
+    /// The trust root: the genesis fingerprint, 64 hexadecimal digits.
+    #[arg(long)]
+    pub genesis: Option<String>,
+    /// End 1 if the bundle holds an answer, or does not show that there is none in the whole period.
+    #[arg(long)]
+    pub expect_none: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `waybill audit …`.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn run(verb: Audit) -> Result<(), Failure> {
+    match verb {
+        Audit::Pull { caller, question, bundle, expect_none } => {
+            let session = open(&caller)?;
+            let files = pull(&session, &question).await?;
+            let written = files.files.len();
+            let own = own_genesis(&files);
+            write_bundle(&bundle, files)?;
+            print::out(&format!("{}: {written} files. Verify it anywhere: waybill audit verify {0} --policy FILE", bundle.display()));
+            if expect_none {
+                let own = own.ok_or_else(|| Failure::Garbled(String::from("a bundle without a genesis")))?;
+                expected_none(&verified(&bundle, &Trust::Fingerprint(own))?)?;
+                print::out("there is no such record, if the genesis in the bundle is the one you trust");
+            }
+            Ok(())
+        }
+        Audit::Verify(arguments) => verify(&arguments),
+    }
+}
+
+/// Pulls a bundle's files.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn pull(session: &Session, question: &Question) -> Result<PullResponse, Failure> {
+    let filter = history(&question.filter)?;
+    let request = Pull {
+        sector: question.sector.clone(),
+        partner: question.with.clone(),
+        sender: filter.sender,
+        receiver: filter.receiver,
+        resource: filter.resource,
+        kind: question.kind.clone(),
+        status: filter.status,
+        purpose: question.purpose.clone(),
+        from: filter.from,
+        to: filter.to,
+    };
+    session.call("audit", &request).await
+}
+
+/// The fingerprint of the genesis in a bundle.
+fn own_genesis(bundle: &PullResponse) -> Option<Hash> {
+    let first = bundle.files.iter().find(|file| file.name == "entries/0000000000.xml")?;
+    let leaf = Leaf::read(&data_encoding::BASE64.decode(first.content.as_bytes()).ok()?).ok()?;
+    Some(Hash::of(leaf.entry.body()))
+}
+
+/// Writes a bundle's files into a new directory.
+///
+/// # Errors
+/// The directory exists or cannot be written, or a file's name leaves it.
+pub fn write_bundle(dir: &Path, bundle: PullResponse) -> Result<(), Failure> {
+    let failed = |path: &Path, error| Failure::Misconfigured(Misconfigured::File(path.to_owned(), error));
+    std::fs::create_dir(dir).map_err(|error| failed(dir, error))?;
+    for entry in bundle.files {
+        let inside = entry.name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+        let octets = data_encoding::BASE64.decode(entry.content.as_bytes()).ok();
+        let Some(octets) = octets.filter(|_| inside) else {
+            return Err(Failure::Garbled(format!("the node sent a file '{}'", entry.name)));
+        };
+        let path = dir.join(&entry.name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+        }
+        std::fs::write(&path, octets).map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
+}
+
+/// The trust root that was given.
+pub(super) fn trust(policy: Option<&Path>, genesis: Option<&str>) -> Result<Trust, Failure> {
+    match (policy, genesis) {
+        (Some(path), _) => {
+            let text = String::from_utf8_lossy(&file(path)?).into_owned();
+            let policy = Policy::parse(&text).map_err(|line| usage(format!("{}:{line}: not a policy line", path.display())))?;
+            Ok(Trust::Policy(policy))
+        }
+        (None, Some(fingerprint)) => {
+            let hash = Hash::from_hex(fingerprint).ok_or_else(|| usage(String::from("--genesis: 64 hexadecimal digits")))?;
+            Ok(Trust::Fingerprint(hash))
+        }
+        (None, None) => Err(usage(String::from("give the trust root: --policy FILE or --genesis FINGERPRINT"))),
+    }
+}
+
+fn verified(bundle: &Path, trust: &Trust) -> Result<Report, Failure> {
+    Ok(ledger::audit::verify(bundle, trust).map_err(|error| Misconfigured::File(bundle.to_owned(), error))?)
+}
+
+fn verify(arguments: &Verify) -> Result<(), Failure> {
+    let trust = trust(arguments.policy.as_deref(), arguments.genesis.as_deref())?;
+    if arguments.bundle.is_file() {
+        return fork(&arguments.bundle, &trust, arguments.json);
+    }
+    let report = verified(&arguments.bundle, &trust)?;
+    let lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    if arguments.json {
+        print::out(&document(&report, &lines).to_string());
+    } else if lines.is_empty() {
+        described(&report);
+    }
+    if !lines.is_empty() {
+        return Err(Failure::DoesNotHold(if arguments.json { Vec::new() } else { lines }));
+    }
+    if arguments.expect_none { expected_none(&report) } else { Ok(()) }
+}
+
+/// That a bundle which holds shows that nothing fits its question.
+fn expected_none(report: &Report) -> Result<(), Failure> {
+    let mut lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    let until = report.root.map_or_else(String::new, |(_, time)| time.to_string());
+    if lines.is_empty() && !report.is_complete() {
+        lines.push(String::from("error[not-complete]: what is there is proven, but not that it is all: ask for a sector or a resource"));
+    } else if lines.is_empty() && report.query.to.is_some_and(|to| report.root.is_none_or(|(_, time)| time < to)) {
+        lines.push(format!("error[not-over]: shown up to {until}, and the period ends later"));
+    }
+    lines.extend(report.answers.iter().map(|index| format!("error[found]: entry {index} fits what was asked")));
+    if lines.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(lines)) }
+}
+
+fn in_words(report: &Report) -> Vec<String> {
+    report.query.pairs().iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+fn stream(covered: &Covered) -> String {
+    format!("{} {} {}-{}", covered.kind.code(), covered.id, covered.first, covered.last)
+}
+
+fn whole(complete: &Complete) -> String {
+    let Complete { kind, id, count, within, root } = complete;
+    format!("{} {id}: all {within} records of the period, of {count} before leaf {root}", kind.code())
+}
+
+fn document(report: &Report, lines: &[String]) -> serde_json::Value {
+    serde_json::json!({
+        "verified": lines.is_empty(),
+        "entries": report.entries,
+        "signatures": report.signatures,
+        "size": report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size),
+        "exporter": report.exporter,
+        "query": in_words(report),
+        "answers": report.answers,
+        "all": report.is_complete(),
+        "until": report.root.map(|(_, time)| time.to_string()),
+        "streams": report.streams.iter().map(stream).collect::<Vec<_>>(),
+        "complete": report.complete.iter().map(whole).collect::<Vec<_>>(),
+        "problems": lines,
+    })
+}
+
+fn described(report: &Report) {
+    let size = report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    print::out(&format!("verified: {} entries under a checkpoint of {size} leaves; every file, proof and signature holds", report.entries));
+    let query = in_words(report);
+    let asked = if query.is_empty() { String::from("everything") } else { query.join(", ") };
+    print::out(&format!("exported by {}; asked for: {asked}", report.exporter));
+    let until = report.root.map_or_else(String::new, |(root, time)| format!("up to leaf {root} of {time}"));
+    match (report.answers.len(), report.is_complete()) {
+        (0, true) => print::out(&format!("no record fits: that is proven {until}")),
+        (count, true) => print::out(&format!("{count} records fit, and it is proven that these are all {until}")),
+        (count, false) => {
+            print::out(&format!("{count} records fit; that these are all is not shown: the question names no party or resource"))
+        }
+    }
+    for complete in &report.complete {
+        print::out(&format!("complete, by the state root: {}", whole(complete)));
+    }
+    print::out("without a gap between (and nothing said of what came after):");
+    for covered in &report.streams {
+        print::out(&format!("  {}", stream(covered)));
+    }
+}
+
+/// Verifies the proof of a lie: two checkpoints that exclude each other.
+fn fork(path: &Path, trust: &Trust, json: bool) -> Result<(), Failure> {
+    let Trust::Policy(policy) = trust else {
+        return Err(usage(String::from("evidence of a fork is verified by a policy file: --policy FILE")));
+    };
+    let text = String::from_utf8_lossy(&file(path)?).into_owned();
+    let lie = ledger::witness::Fork::parse(&text).and_then(|fork| fork.verify(policy));
+    let lie = lie.map_err(|unfounded| Failure::DoesNotHold(vec![format!("{}: no proof of a lie: {unfounded}", path.display())]))?;
+    let ((one, signed_one), (other, signed_other)) = (&lie.ours, &lie.theirs);
+    let both: Vec<&str> = signed_one.intersection(signed_other).map(String::as_str).collect();
+    let list = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    if json {
+        let document = serde_json::json!({
+            "proven": true, "size": lie.size, "signed_both": both,
+            "branches": [
+                { "root": one.to_string(), "signers": signed_one },
+                { "root": other.to_string(), "signers": signed_other },
+            ],
+        });
+        print::out(&document.to_string());
+        return Ok(());
+    }
+    print::out(&format!("proven: two histories of {} leaves, which exclude each other", lie.size));
+    print::out(&format!("  root {one} signed by {}", list(signed_one)));
+    print::out(&format!("  root {other} signed by {}", list(signed_other)));
+    print::out(&match both.as_slice() {
+        [] => String::from("nobody signed both: one of them follows a leader that lied"),
+        liars => format!("signed both, and so lied: {}", liars.join(", ")),
+    });
+    Ok(())
+}
