@@ -60,6 +60,8 @@ impl Truth {
             let hash = node.tree().leaf(index);
             match known {
                 Some(known) if hash == Some(known) => {}
+                // Hashes and leaves cannot be read just now, both are damaged or the disk fails: it is looked at again.
+                Some(_) if hash.is_none() => return Ok(index),
                 Some(_) => return broken("one-history", format!("node {name} has another leaf {index} than was seen before")),
                 None => {
                     let octets = node.leaf(index).map_err(|error| Violation { rule: "readable", what: format!("node {name}: {error}") })?;
@@ -168,6 +170,9 @@ impl Truth {
             }
             if status.size < self.acknowledged {
                 return broken("durable", format!("node {name} has {} leaves, {} were acknowledged", status.size, self.acknowledged));
+            }
+            if status.damaged > 0 {
+                return broken("mended", format!("node {name} has {} damaged places after the healing", status.damaged));
             }
             if status.covered < status.size {
                 return broken("published", format!("node {name}: checkpoint of {} for {} leaves", status.covered, status.size));

@@ -107,6 +107,21 @@ impl Disk {
         }
     }
 
+    /// Flips a bit of a sealed file. False if there is none.
+    pub(crate) fn rot(&self) -> bool {
+        let mut inner = self.inner();
+        let sealed = |name: &&String| name.starts_with("seg_") || ["tiles_0", "tiles_1", "clients"].contains(&name.as_str());
+        let names: Vec<String> = inner.names.keys().filter(sealed).cloned().collect();
+        let Some(file) = inner.dice.pick(&names).and_then(|name| inner.names.get(name)).copied() else { return false };
+        let Inner { dice, files, .. } = &mut *inner;
+        let Some(file) = files.get_mut(&file).filter(|file| !file.octets.is_empty()) else { return false };
+        let at = place(dice.below(file.octets.len() as u64));
+        if let Some(octet) = file.octets.get_mut(at) {
+            *octet ^= 1 << dice.below(8);
+        }
+        true
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -17,6 +17,9 @@ impl World {
         self.later(next, Event::Fault);
         let name = self.dice.between(1, MEMBERS.len() as u64);
         let long = self.dice.between(200, 12_000);
+        if self.plan.seals && self.dice.chance(300) {
+            return self.rot_or_sleep(name);
+        }
         match self.dice.below(12) {
             0 | 1 => self.kill(name),
             2 | 3 => {
@@ -48,6 +51,23 @@ impl World {
                 self.later(long, Event::Mend(Mend::Disk(name)));
             }
             _ => self.kill_leader(),
+        }
+    }
+
+    /// A bit of what is sealed flips, on one machine at a time; or a machine is away so long that the log forgets what it needs.
+    fn rot_or_sleep(&mut self, name: u64) {
+        if self.dice.chance(500) {
+            let whole = |machine: &Machine| machine.node.as_ref().is_some_and(|node| node.status().damaged == 0);
+            let rotten = self.machines.values().any(|machine| !whole(machine));
+            if let Some(machine) = self.machines.get(&name).filter(|_| !rotten) {
+                let _flipped = machine.disk.rot();
+            }
+        } else {
+            let ms = self.dice.between(20_000, 60_000);
+            if let Some(machine) = self.machines.get_mut(&name) {
+                machine.asleep = true;
+            }
+            self.later(ms, Event::Mend(Mend::Wake(name)));
         }
     }
 

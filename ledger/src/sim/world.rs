@@ -228,7 +228,9 @@ impl World {
         // The last leaf, a state root of the idle ledger, may be on its way.
         for more in 1..=10 {
             let running = self.machines.values().filter_map(|machine| machine.node.as_ref());
-            let quiet = running.map(Node::status).all(|status| status.size == self.truth.size() && status.covered == status.size);
+            let quiet = running.map(Node::status).all(|status| {
+                status.size == self.truth.size() && status.covered == status.size && status.damaged == 0 && status.taking.is_none()
+            });
             if quiet {
                 break;
             }
