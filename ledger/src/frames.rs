@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// A file is closed to further frames when the next one would pass this length.
 pub(crate) const FILE_BYTES: u64 = 16 << 20;
 /// Space is written ahead in steps of this length: a sync of octets that overwrite others need not wait for a new length.
-const AHEAD_BYTES: u64 = 256 << 10;
+pub(crate) const AHEAD_BYTES: u64 = 256 << 10;
 /// A frame's payload, at most.
 const FRAME_BYTES_MAX: usize = 1 << 30;
 const MAGIC: &[u8; 12] = b"WAYBILL2 wal";

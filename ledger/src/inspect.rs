@@ -50,7 +50,10 @@ pub fn inspect<M: Medium>(medium: M, ledger: &Hash, at_rest: Option<AtRest>) -> 
     };
     for torn in store.repairs() {
         let file = torn.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let what = format!("an interrupted write of {} octets, which the next start cuts off", torn.octets);
+        let what = format!(
+            "a torn frame at the end: an interrupted write, or damage of the last one, of {} octets, which the next start cuts off",
+            torn.octets
+        );
         found.damage.push(Damage { file, offset: torn.offset, bundle: None, what });
     }
     found.damage.extend(store.mended());
@@ -58,7 +61,7 @@ pub fn inspect<M: Medium>(medium: M, ledger: &Hash, at_rest: Option<AtRest>) -> 
     found.damage.extend(store.damaged());
     let tree = store.tree();
     for (size, name) in names.iter().filter_map(|name| Some((name.strip_prefix("note_")?.parse::<u64>().ok()?, name))) {
-        let noted = store.note_of(size)?.and_then(|text| Note::parse(&text).ok()).map(|note| note.checkpoint.root);
+        let noted = whole(store.note_of(size))?.and_then(|text| Note::parse(&text).ok()).map(|note| note.checkpoint.root);
         if noted.is_some() && size <= store.sealed() && noted != tree.root(size) {
             let what = "the checkpoint is not of this tree".to_owned();
             found.damage.push(Damage { file: name.clone(), offset: 0, bundle: None, what });
@@ -71,18 +74,27 @@ pub fn inspect<M: Medium>(medium: M, ledger: &Hash, at_rest: Option<AtRest>) -> 
     Ok(found)
 }
 
+/// Nothing for what is damaged: that was named already.
+pub(crate) fn whole<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        other => other,
+    }
+}
+
 /// What is wrong with a file that opening a store does not read.
-fn oddity<M: Medium>(medium: &M, name: &str) -> Result<Option<String>, StoreError> {
+pub(crate) fn oddity<M: Medium>(medium: &M, name: &str) -> Result<Option<String>, StoreError> {
     let text = || medium.read_all(name).map(|octets| String::from_utf8(octets).unwrap_or_default());
     let known =
         ["wal_", "seg_"].iter().any(|prefix| name.starts_with(prefix)) || ["tiles_0", "tiles_1", "clients", "floor"].contains(&name);
     Ok(if known || size_of(name).is_some() {
         None
     } else if let Some(size) = name.strip_prefix("note_") {
-        let noted = Note::parse(&text()?).ok().map(|note| note.checkpoint.size);
+        let text = text()?;
+        let noted = Note::parse(&text).ok().filter(|note| note.text() == text).map(|note| note.checkpoint.size);
         (noted.is_none() || noted != size.parse().ok()).then(|| "not the checkpoint of this size".to_owned())
     } else if name.starts_with("fork_") {
-        Fork::parse(&text()?).is_err().then(|| "not the evidence of a fork".to_owned())
+        Fork::parse(&text()?).map_or(true, |fork| fork.name() != name).then(|| "not the evidence of the fork that its name says".to_owned())
     } else if name.starts_with(DRAFT) {
         Some("a file that was never finished, which the next start removes".to_owned())
     } else {

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod body;
 pub mod checkpoint;
 mod clients;
+pub mod examine;
 pub mod frame;
 mod frames;
 pub mod index;

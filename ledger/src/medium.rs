@@ -165,6 +165,20 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Opens a directory to look at: nothing is made in it.
+    ///
+    /// # Errors
+    /// It is not there, or a process has it.
+    pub fn look(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("lock");
+        let lock = if path.exists() { File::open(&path) } else { File::open(dir) }.map_err(|error| io_error("open", dir, error))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::Locked(dir.to_owned()),
+            TryLockError::Error(error) => io_error("lock", &path, error),
+        })?;
+        Ok(Self { dir: dir.to_owned(), open: Arc::default(), _lock: Arc::new(lock) })
+    }
+
     fn handles(&self) -> MutexGuard<'_, BTreeMap<String, Arc<File>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -148,6 +148,9 @@ fn nothing_between_two_sectors_in_a_period_is_proven_and_what_is_hidden_is_named
     assert!(left_out > 100, "{left_out}");
 }
 
+/// What an exporter changes in a manifest, and what is said of it.
+type Change<'a> = (&'a str, &'a dyn Fn(&str) -> String, &'a str);
+
 /// With another manifest, which the exporter signs.
 fn signed_again(mut files: Files, change: impl Fn(&str) -> String) -> Files {
     let manifest = change(std::str::from_utf8(&files["manifest.xml"]).unwrap()).into_bytes();
@@ -166,7 +169,7 @@ fn an_exporter_that_signs_another_manifest_is_found_out() {
         let (head, rest) = manifest.split_at(manifest.find(from).unwrap());
         head.to_owned() + &rest[rest.find(to).unwrap()..]
     };
-    let changes: [(&str, &dyn Fn(&str) -> String, &str); 5] = [
+    let changes: [Change<'_>; 5] = [
         ("a count", &|manifest| manifest.replacen(" count=\"", " count=\"9", 1), "not proven"),
         ("no proofs", &|manifest| cut(manifest, "<b:Proven", "<b:File"), "does not say how far"),
         ("an answer hidden", &|manifest| cut(manifest, "<b:Answer", "<b:Stream"), "not those that fit"),

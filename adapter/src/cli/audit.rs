@@ -8,9 +8,12 @@ use crate::unified::audit::{Pull, PullResponse};
 use clap::{Args, Subcommand};
 use ledger::audit::{Complete, Covered, Report, Trust};
 use ledger::checkpoint::Policy;
+use ledger::examine::{Examination, examine};
+use ledger::medium::Directory;
 use ledger::record::Leaf;
 use ledger::tree::Hash;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Verbs of `audit`.
 #[derive(Debug, Subcommand)]
@@ -30,7 +33,9 @@ pub enum Audit {
         #[arg(long)]
         expect_none: bool,
     },
-    /// Verifies a bundle offline. Ends 1 and names the file if anything in it was changed, added or removed.
+    /// Verifies a bundle, or a node's data directory, offline. Ends 1 and names the file if anything in it was changed, added or removed.
+    ///
+    /// Example: waybill audit verify city/civil/ledger --genesis city/genesis
     Verify(Verify),
 }
 
@@ -57,14 +62,21 @@ pub struct Question {
 /// Arguments of `audit verify`.
 #[derive(Clone, Debug, Args)]
 pub struct Verify {
-    /// The bundle.
+    /// The bundle, or the data directory of a node that does not run, or a copy of it.
     pub bundle: PathBuf,
     /// The trust root: a policy file with the origin, the nodes' keys and the quorum.
     #[arg(long, required_unless_present = "genesis")]
     pub policy: Option<PathBuf>,
-    /// The trust root: the genesis fingerprint, 64 hexadecimal digits.
+    /// The trust root: the genesis fingerprint, 64 hexadecimal digits; for a data directory the genesis' file.
     #[arg(long)]
     pub genesis: Option<String>,
+    /// Of a data directory, each level with those before it: 0 names, 1 and 2 checksums, leaf hashes and tiles, 3 checkpoints and who
+    /// signed them, 4 every party's signature, 5 what every leaf did.
+    #[arg(long, default_value_t = ledger::examine::LEVEL_MAX, value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub level: u8,
+    /// The keys at rest of an encrypted data directory.
+    #[arg(long)]
+    pub at_rest: Option<PathBuf>,
     /// End 1 if the bundle holds an answer, or does not show that there is none in the whole period.
     #[arg(long)]
     pub expect_none: bool,
@@ -168,6 +180,10 @@ fn verified(bundle: &Path, trust: &Trust) -> Result<Report, Failure> {
 }
 
 fn verify(arguments: &Verify) -> Result<(), Failure> {
+    let has = |name: &str| arguments.bundle.join(name).exists();
+    if arguments.bundle.is_dir() && !has("manifest.xml") && !has("manifest.sig") && !has("entries") {
+        return directory(arguments);
+    }
     let trust = trust(arguments.policy.as_deref(), arguments.genesis.as_deref())?;
     if arguments.bundle.is_file() {
         return fork(&arguments.bundle, &trust, arguments.json);
@@ -183,6 +199,62 @@ fn verify(arguments: &Verify) -> Result<(), Failure> {
         return Err(Failure::DoesNotHold(if arguments.json { Vec::new() } else { lines }));
     }
     if arguments.expect_none { expected_none(&report) } else { Ok(()) }
+}
+
+/// Verifies a node's data directory.
+fn directory(arguments: &Verify) -> Result<(), Failure> {
+    let needed = "a data directory is verified by the genesis' file, as city/genesis: --genesis FILE (a bundle has a manifest.xml)";
+    let genesis = arguments.genesis.as_ref().map(PathBuf::from).filter(|path| path.is_file()).ok_or_else(|| usage(String::from(needed)))?;
+    let wrong = |error: &dyn std::fmt::Display| usage(format!("{}: {error}", genesis.display()));
+    let examination = Examination {
+        genesis: ledger::record::Entry::decode(&file(&genesis)?).map_err(|verdict| wrong(&verdict))?,
+        at_rest: arguments.at_rest.as_deref().map(crate::serve::at_rest).transpose()?,
+        level: arguments.level,
+    };
+    let dir = &arguments.bundle;
+    let failed = |error: &dyn std::fmt::Display| Failure::Misconfigured(Misconfigured::Value(format!("{}: {error}", dir.display())));
+    let medium = Directory::look(dir).map_err(|error| failed(&error))?;
+    let (since, mut said) = (Instant::now(), 0);
+    let mut progress = |done: u64, all: u64| {
+        let seconds = since.elapsed().as_secs();
+        if seconds > said {
+            said = seconds;
+            print::err(&format!("leaf {done} of {all} after {seconds} s"));
+        }
+    };
+    let found = examine(&medium, &examination, &mut progress).map_err(|error| failed(&error))?;
+    let mut lines: Vec<String> =
+        found.damage.iter().map(|damage| format!("{} at {}: {}", damage.file, damage.offset, damage.what)).collect();
+    lines.extend(strangers(dir).map_err(|error| Misconfigured::File(dir.clone(), error))?);
+    if arguments.json {
+        let document = serde_json::json!({
+            "verified": lines.is_empty(), "level": arguments.level, "leaves": found.leaves, "root": found.root.map(|root| root.to_string()),
+            "checkpoints": found.checkpoints, "signatures": found.signatures, "unseen": found.unseen, "problems": lines,
+        });
+        print::out(&document.to_string());
+    } else if lines.is_empty() {
+        let root = found.root.map_or_else(String::new, |root| format!(", root {root}"));
+        print::out(&format!("verified to level {}: {} leaves{root}", arguments.level, found.leaves));
+        print::out(&format!("{} checkpoints and {} signatures of parties hold", found.checkpoints, found.signatures));
+        found.unseen.iter().for_each(|unseen| print::out(unseen));
+        print::out("index/ is a cache and was not looked at: it can be deleted, the leaves give it again");
+    }
+    if lines.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(if arguments.json { Vec::new() } else { lines })) }
+}
+
+/// What is in a data directory that no store has there: folders but for the index, and anything in the lock.
+fn strangers(dir: &Path) -> std::io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for item in dir.read_dir()? {
+        let item = item?;
+        let (name, kind) = (item.file_name(), item.file_type()?);
+        let known = kind.is_file() && (name != "lock" || item.metadata()?.len() == 0) || kind.is_dir() && name == "index";
+        if !known || name.to_str().is_none() {
+            lines.push(format!("{} at 0: does not belong here", name.to_string_lossy()));
+        }
+    }
+    lines.sort();
+    Ok(lines)
 }
 
 /// That a bundle which holds shows that nothing fits its question.

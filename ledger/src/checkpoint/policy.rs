@@ -1,6 +1,6 @@
 //! Whose signatures make a checkpoint worth trusting: the auditor's trust root, as a C2SP tlog-policy file.
 
-use super::{Checkpoint, Distrust, Line, Note, Verifier};
+use super::{Checkpoint, Distrust, Line, Note, NoteSignature, Verifier};
 use crate::body::{Genesis, Member};
 use crate::record::number;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +129,11 @@ impl Policy {
             };
         }
         Ok(found)
+    }
+
+    /// Whether a line is by one of the policy's keys. Others count for nothing.
+    pub(crate) fn knows(&self, line: &NoteSignature) -> bool {
+        self.logs.iter().chain(self.witnesses.values()).any(|verifier| line.is_of(verifier))
     }
 
     /// A log's key is a node's: it goes by the name of the witness with the same key, or by the log's.
