@@ -14,6 +14,7 @@ pub mod fault;
 pub mod fetch;
 pub mod flow;
 pub mod founding;
+pub mod histories;
 pub mod http;
 pub mod keyring;
 pub mod legacy;

@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::config::{Config, Misconfigured, file};
+use crate::histories::Histories;
 use crate::http;
 use crate::keyring::Keyring;
 use crate::legacy::Legacy;
@@ -123,6 +124,10 @@ fn limits(config: &Config) -> Limits {
     Limits { document_bytes_max: config.limits.body_bytes_max, ..Limits::default() }
 }
 
+fn http_limits(config: &Config) -> HttpLimits {
+    HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() }
+}
+
 /// Runs the node until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -141,11 +146,11 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
     let (ring, told, sector) = (Arc::clone(&keys), refusals.clone(), config.sector.clone());
     let (replica, thread) =
         Replica::start(node, move |post| take(&mut links, &ring, &told, &sector, post)).map_err(|error| wrong("ledger thread", &error))?;
+    let (histories, _feeding) = Histories::start(index, replica.clone(), archive.clone());
     let inbox = replica.clone();
     let accepting = replica.runtime().spawn(peers::accept(peers, peer_tls, known, move |from, frame| inbox.deliver(from, frame)));
     let (contracts, schemas) = crate::contracts::load()?;
-    let http_limits =
-        HttpLimits { body_bytes_max: config.limits.body_bytes_max, calls_max: config.limits.calls_max, ..HttpLimits::default() };
+    let http_limits = http_limits(&config);
     let site = Arc::new(Site {
         sector: config.sector.clone(),
         ledger,
@@ -158,7 +163,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         client: Client::new(Some(client_tls), http_limits),
         replica: replica.clone(),
         archive,
-        index,
+        histories,
         keys,
         refusals,
         offers: Offers::default(),

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::config::Config;
 use crate::fault::{Fault, Reason};
+use crate::histories::Histories;
 use crate::keyring::Keyring;
 use crate::legacy::Legacy;
 use crate::refusals::Refusals;
@@ -14,7 +15,6 @@ use crate::unified::metadata::Resource;
 use crate::unified::{Criterion, Document, PartySignature, Permission, Principal, Receipt};
 use ledger::archive::Archive;
 use ledger::body::Period;
-use ledger::index::{Filter, Index, Page};
 use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::{Entry, Leaf};
@@ -59,7 +59,7 @@ pub struct Site {
     /// What is sealed, read on other threads than the ledger's.
     pub archive: Archive<Directory>,
     /// Histories; what can be rebuilt from the ledger.
-    pub index: Index,
+    pub histories: Histories,
     /// Signs this sector's records.
     pub keys: Arc<Keyring>,
     /// What other members presented and was refused.
@@ -261,16 +261,6 @@ impl Site {
         let policy = self.read(|node| node.policy().clone()).await?;
         proof.verify(&octets, &policy).map_err(|unproven| wrong(unproven.to_string()))?;
         if covered && leaf.client == id { Ok(()) } else { Err(wrong(String::from("it is of another record"))) }
-    }
-
-    /// One page of a history, by the index, which takes in first what it does not know yet.
-    ///
-    /// # Errors
-    /// Busy, or the index cannot be read.
-    pub async fn history(&self, filter: Filter, start: u64, limit: usize) -> Result<Page, Fault> {
-        let index = self.index.clone();
-        let page = self.read(move |node| index.follow(node.store()).and_then(|_| index.query(&filter, start, limit))).await?;
-        page.map_err(|error| Fault::new(Reason::Internal, format!("the history cannot be read: {error}")))
     }
 
     /// A leaf and its octets.

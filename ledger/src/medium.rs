@@ -139,6 +139,32 @@ pub(crate) fn io_error(what: &'static str, path: &Path, error: io::Error) -> Sto
     StoreError::Io { what, path: path.to_owned(), error }
 }
 
+/// Removes a folder of an index and everything in it.
+pub(crate) fn remove_folder(dir: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", dir, error)),
+        _ => Ok(()),
+    }
+}
+
+/// What every file under a folder holds: its name from there, its length, CRC-32 of its octets, in the order of the names.
+pub(crate) fn sums(dir: &Path) -> Result<Vec<(String, u64, u32)>, StoreError> {
+    let failed = |error| io_error("list", dir, error);
+    let mut found = Vec::new();
+    for item in std::fs::read_dir(dir).map_err(failed)? {
+        let item = item.map_err(failed)?;
+        let (path, name) = (item.path(), item.file_name().to_string_lossy().into_owned());
+        if item.file_type().map_err(failed)?.is_dir() {
+            found.extend(sums(&path)?.into_iter().map(|(inner, length, crc)| (format!("{name}/{inner}"), length, crc)));
+        } else {
+            let octets = std::fs::read(&path).map_err(|error| io_error("read", &path, error))?;
+            found.push((name, octets.len() as u64, crc32fast::hash(&octets)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// A directory of the operating system. One process has it: an advisory lock on the file `lock`.
 #[derive(Clone, Debug)]
 pub struct Directory {

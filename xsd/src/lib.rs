@@ -8,6 +8,7 @@ pub mod decode;
 pub mod load;
 mod pattern;
 pub mod read;
+pub mod scan;
 pub mod schema;
 pub mod scope;
 pub mod simple;

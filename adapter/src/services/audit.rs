@@ -7,7 +7,7 @@ use crate::unified::audit::{
     GetProofResponse, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
 };
 use ledger::audit::Query;
-use ledger::index::Filter;
+use ledger::index::{Direction, Filter};
 use ledger::medium::Directory;
 use ledger::node::Node;
 use ledger::record::{Kind, StreamKind};
@@ -150,11 +150,11 @@ fn asked(request: Pull) -> Result<Query, Fault> {
 async fn run(site: &Site, query: &Query, root: u64) -> Result<Vec<u64>, Fault> {
     let mut indexes = BTreeSet::new();
     for kind in [Kind::Proposal, Kind::Ballot, Kind::Key] {
-        let filter = Filter { kind: Some(kind.code().to_owned()), ..Filter::default() };
+        let filter = Filter { kind: vec![kind.code().to_owned()], ..Filter::default() };
         indexes.extend(collect(site, &filter, root, PULL_MAX).await?);
     }
     for stream in query.streams() {
-        let id = Some(stream.1.clone());
+        let id = vec![stream.1.clone()];
         let all = match stream.0 {
             StreamKind::Sender => Filter { sender: id, ..Filter::default() },
             StreamKind::Receiver => Filter { receiver: id, ..Filter::default() },
@@ -171,8 +171,13 @@ async fn run(site: &Site, query: &Query, root: u64) -> Result<Vec<u64>, Fault> {
         indexes.extend(within.into_iter().chain(after));
     }
     if query.streams().is_empty() {
-        let filter = Filter { from: query.from, to: query.to, kind: query.kind.map(|kind| kind.code().to_owned()), ..Filter::default() };
-        let filter = Filter { status: query.status.clone(), ..filter };
+        let filter = Filter {
+            from: query.from,
+            to: query.to,
+            kind: query.kind.iter().map(|kind| kind.code().to_owned()).collect(),
+            ..Filter::default()
+        };
+        let filter = Filter { status: query.status.iter().cloned().collect(), ..filter };
         indexes.extend(collect(site, &filter, root, PULL_MAX).await?);
     }
     if indexes.len() > PULL_MAX {
@@ -185,7 +190,7 @@ async fn run(site: &Site, query: &Query, root: u64) -> Result<Vec<u64>, Fault> {
 async fn collect(site: &Site, filter: &Filter, root: u64, max: usize) -> Result<Vec<u64>, Fault> {
     let (mut indexes, mut start) = (Vec::new(), Some(0));
     while let Some(at) = start.filter(|at| *at < root) {
-        let page = site.history(filter.clone(), at, PULL_PAGE).await?;
+        let page = site.histories.page(filter.clone(), Some(at), PULL_PAGE, Direction::Ascending).await?;
         indexes.extend(page.indexes.into_iter().filter(|index| *index < root));
         if indexes.len() > max {
             return Err(Fault::new(Reason::TooLarge, format!("more than {max} records fit: narrow the time span")));
@@ -205,7 +210,7 @@ async fn stands_in(site: &Site, stream: &(StreamKind, String), index: u64) -> Re
 async fn first_in(site: &Site, stream: &(StreamKind, String), filter: &Filter, root: u64) -> Result<Option<u64>, Fault> {
     let mut start = 0;
     loop {
-        let page = site.history(filter.clone(), start, 1).await?;
+        let page = site.histories.page(filter.clone(), Some(start), 1, Direction::Ascending).await?;
         match page.indexes.first() {
             Some(found) if *found >= root => return Ok(None),
             Some(found) if stands_in(site, stream, *found).await? => return Ok(Some(*found)),
@@ -219,18 +224,10 @@ async fn first_in(site: &Site, stream: &(StreamKind, String), filter: &Filter, r
 async fn last_in(site: &Site, stream: &(StreamKind, String), filter: &Filter, root: u64) -> Result<Option<u64>, Fault> {
     let mut below = root;
     loop {
-        let (mut from, mut end, mut last) = (0, below, None);
-        while from < end {
-            let middle = from + (end - from) / 2;
-            let page = site.history(filter.clone(), middle, 1).await?;
-            match page.indexes.first().filter(|found| **found < below) {
-                Some(found) => (last, from) = (Some(*found), found + 1),
-                None => end = middle,
-            }
-        }
-        match last {
-            Some(found) if !stands_in(site, stream, found).await? => below = found,
-            other => return Ok(other),
+        let page = site.histories.page(filter.clone(), Some(below), 1, Direction::Descending).await?;
+        match page.indexes.first() {
+            Some(found) if !stands_in(site, stream, *found).await? => below = *found,
+            found => return Ok(found.copied()),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::unified::trading::{
     PlaceOrderResponse, State, Trade, TradeEntry, TradeStatus, TradeStatusResponse,
 };
 use crate::{fetch, trade};
-use ledger::index::Filter;
+use ledger::index::{Direction, Filter};
 use ledger::node::Transaction;
 use ledger::record::{Kind, Outcome};
 use std::sync::Arc;
@@ -93,42 +93,27 @@ pub async fn status(site: &Site, _: &Account, request: TradeStatus, _: Timestamp
 pub async fn history(site: &Site, account: &Account, request: History, _: Timestamp) -> Result<HistoryResponse, Fault> {
     let limit = usize::try_from(request.limit.unwrap_or(PAGE)).unwrap_or(usize::MAX);
     let filter = Filter {
-        who: (!account.audits()).then(|| account.sector().to_owned()),
-        sender: request.sender.clone(),
-        receiver: request.receiver.clone(),
-        user: request.user.as_ref().map(|user| format!("{}/{}", user.authority, user.name)),
-        what: request.resource.clone(),
-        status: request.status.map(|status| status.to_string()),
-        kind: Some(Kind::Trade.code().to_owned()),
-        outcome: Some(String::from("done")),
-        conversation: None,
+        who: if account.audits() { Vec::new() } else { vec![account.sector().to_owned()] },
+        sender: request.sender.into_iter().collect(),
+        receiver: request.receiver.into_iter().collect(),
+        user: request.user.iter().map(|user| format!("{}/{}", user.authority, user.name)).collect(),
+        what: request.resource.into_iter().collect(),
+        server: request.server.into_iter().collect(),
+        status: request.status.iter().map(ToString::to_string).collect(),
+        purpose: request.purpose.into_iter().collect(),
+        kind: vec![Kind::Trade.code().to_owned()],
+        outcome: vec![Outcome::Done.code().to_owned()],
         from: request.from.map(|from| from.0),
         to: request.to.map(|to| to.0),
+        ..Filter::default()
     };
-    let mut start = request.cursor.unwrap_or(0);
-    let mut entries = Vec::new();
-    loop {
-        let page = site.history(filter.clone(), start, limit).await?;
-        for index in page.indexes {
-            if entries.len() == limit {
-                return Ok(HistoryResponse { entries, next: Some(index) });
-            }
-            let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
-            if fits(&trade, &request) {
-                entries.push(TradeEntry { index, time: leaf.time.into(), trade });
-            }
-        }
-        match page.next {
-            Some(next) => start = next,
-            None => return Ok(HistoryResponse { entries, next: None }),
-        }
+    let page = site.histories.page(filter, request.cursor, limit, Direction::Ascending).await?;
+    let mut entries = Vec::with_capacity(page.indexes.len());
+    for index in page.indexes {
+        let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
+        entries.push(TradeEntry { index, time: leaf.time.into(), trade });
     }
-}
-
-/// The filters that no index serves.
-fn fits(trade: &Trade, request: &History) -> bool {
-    let is = |filter: &Option<String>, value: &str| filter.as_deref().is_none_or(|filter| filter == value);
-    is(&request.server, &trade.where_.server) && is(&request.purpose, &trade.how.purpose)
+    Ok(HistoryResponse { entries, next: page.next })
 }
 
 fn user(account: &Account) -> Result<Principal, Fault> {
