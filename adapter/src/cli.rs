@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod govern;
+pub mod history;
 pub mod init;
 pub mod ledger;
 pub mod member;
@@ -219,14 +220,14 @@ pub enum Trade {
         /// The trade's id.
         id: String,
     },
-    /// Lists trades.
+    /// Lists trades, by any of who, what, where, when and how.
     History {
         /// Who asks whom.
         #[command(flatten)]
         caller: Caller,
         /// Which trades.
         #[command(flatten)]
-        filter: Filter,
+        asked: Box<history::Asked>,
     },
     /// Says which promise a trade has reached: UNKNOWN, PENDING, COMMITTED or INVALID.
     Status {

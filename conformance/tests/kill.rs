@@ -104,17 +104,11 @@ async fn history(city: &City, sector: &str) -> Vec<(String, u64)> {
     let mut cursor = None;
     loop {
         let request = History {
-            sender: Some(String::from("transport")),
-            receiver: None,
-            user: None,
-            resource: None,
-            server: None,
-            from: None,
-            to: None,
-            status: Some(Status::Delivered),
-            purpose: None,
+            sender: vec![String::from("transport")],
+            status: vec![Status::Delivered],
             cursor,
             limit: Some(500),
+            ..History::default()
         };
         let page: HistoryResponse = session.call("trading", &request).await.expect("a history");
         trades.extend(page.entries.into_iter().map(|entry| (entry.trade.id, entry.index)));

@@ -1,7 +1,7 @@
 //! The verbs of `audit`: pull evidence, and verify it offline.
 
 use crate::cli::session::{Failure, Session};
-use crate::cli::verbs::{history, open, usage};
+use crate::cli::verbs::{instant, open, status, usage};
 use crate::cli::{Caller, Filter, print};
 use crate::config::{Misconfigured, file};
 use crate::unified::audit::{Pull, PullResponse};
@@ -114,18 +114,18 @@ pub async fn run(verb: Audit) -> Result<(), Failure> {
 /// # Errors
 /// See [`Failure`].
 pub async fn pull(session: &Session, question: &Question) -> Result<PullResponse, Failure> {
-    let filter = history(&question.filter)?;
+    let filter = &question.filter;
     let request = Pull {
         sector: question.sector.clone(),
         partner: question.with.clone(),
-        sender: filter.sender,
-        receiver: filter.receiver,
-        resource: filter.resource,
+        sender: filter.sender.clone(),
+        receiver: filter.receiver.clone(),
+        resource: filter.what.clone(),
         kind: question.kind.clone(),
-        status: filter.status,
+        status: filter.status.as_deref().map(status).transpose()?,
         purpose: question.purpose.clone(),
-        from: filter.from,
-        to: filter.to,
+        from: filter.from.as_deref().map(|from| instant("--from", from)).transpose()?,
+        to: filter.to.as_deref().map(|to| instant("--to", to)).transpose()?,
     };
     session.call("audit", &request).await
 }

@@ -26,7 +26,7 @@ pub async fn run(verb: Salt) -> Result<(), Failure> {
             let kept = store(&config)?.of(&trade)?.and_then(|kept| kept.content);
             let salt =
                 kept.ok_or_else(|| not(format!("error[no-salt]: the salt of {trade} is not here: its values can no longer be confirmed")))?;
-            let found = verbs::find(&verbs::open(&caller)?, &trade).await?;
+            let found = crate::cli::history::find(&verbs::open(&caller)?, &trade).await?;
             if !found.what.records.contains(&crate::trade::commitment(&salt, record.as_bytes())) {
                 return Err(not(format!("error[other]: {trade} was not of that record")));
             }

@@ -2,12 +2,12 @@
 
 use crate::cli::profile::Profile;
 use crate::cli::session::{Failure, Session};
-use crate::cli::{Caller, Directory, Filter, Grant, Output, Trade, print};
+use crate::cli::{Caller, Directory, Grant, Output, Trade, history, print};
 use crate::config::file;
 use crate::unified::authority::{CheckAuthority, GiveGrant, ListGrants, RevokeGrant};
 use crate::unified::directory::{Publish, Search, Show, Withdraw};
 use crate::unified::metadata::Resource;
-use crate::unified::trading::{Fetch, History, Item, TradeStatus};
+use crate::unified::trading::{Fetch, Item, TradeStatus};
 use crate::unified::{Criterion, Document, Instant, Period, Permission, Principal, Status};
 use std::path::Path;
 use xsd::time::Timestamp;
@@ -35,13 +35,13 @@ pub(super) fn usage(what: String) -> Failure {
     Failure::Usage(what)
 }
 
-fn instant(flag: &str, text: &str) -> Result<Instant, Failure> {
+pub(super) fn instant(flag: &str, text: &str) -> Result<Instant, Failure> {
     let day = || Timestamp::parse(&format!("{text}T00:00:00Z"));
     let wrong = || usage(format!("{flag} '{text}': an instant looks like 2026-11-21T08:00:00Z, a day like 2026-11-21"));
     Timestamp::parse(text).or_else(day).map(Instant).ok_or_else(wrong)
 }
 
-fn principal(flag: &str, text: &str) -> Result<Principal, Failure> {
+pub(super) fn principal(flag: &str, text: &str) -> Result<Principal, Failure> {
     let (authority, name) = text.split_once(':').ok_or_else(|| usage(format!("{flag} '{text}': write sector:name, as civil:clerk")))?;
     Ok(Principal { authority: authority.to_owned(), name: name.to_owned() })
 }
@@ -50,7 +50,7 @@ fn permission(text: &str) -> Result<Permission, Failure> {
     Permission::parse(text).ok_or_else(|| usage(format!("--permission '{text}': one of read, query, write, subscribe, transfer")))
 }
 
-fn status(text: &str) -> Result<Status, Failure> {
+pub(super) fn status(text: &str) -> Result<Status, Failure> {
     Status::parse(text).ok_or_else(|| usage(format!("--status '{text}': one of delivered, denied, failed, not-found, timed-out")))
 }
 
@@ -84,48 +84,14 @@ pub async fn trade(verb: Trade) -> Result<(), Failure> {
         }
         Trade::Status { caller, id } => ask(&caller, "trading", &TradeStatus { trade_id: id }).await,
         Trade::Show { caller, id } => show(&caller, id).await,
-        Trade::History { caller, filter } => ask(&caller, "trading", &history(&filter)?).await,
+        Trade::History { caller, asked } => ask(&caller, "trading", &history::request(*asked)?).await,
     }
 }
 
 async fn show(caller: &Caller, id: String) -> Result<(), Failure> {
-    let trade = find(&open(caller)?, &id).await?;
+    let trade = history::find(&open(caller)?, &id).await?;
     print::answer(&trade.element(), caller.output);
     Ok(())
-}
-
-/// A trade record that the session may see.
-///
-/// # Errors
-/// There is none, or the node cannot be reached.
-pub async fn find(session: &Session, id: &str) -> Result<crate::unified::trading::Trade, Failure> {
-    let mut request = history(&Filter { sender: None, receiver: None, what: None, status: None, from: None, to: None })?;
-    loop {
-        let page: crate::unified::trading::HistoryResponse = session.call("trading", &request).await?;
-        if let Some(entry) = page.entries.into_iter().find(|entry| entry.trade.id == id) {
-            return Ok(entry.trade);
-        }
-        request.cursor = page.next;
-        if request.cursor.is_none() {
-            return Err(Failure::DoesNotHold(vec![format!("error[not-found]: no trade {id} that you may see")]));
-        }
-    }
-}
-
-pub(super) fn history(filter: &Filter) -> Result<History, Failure> {
-    Ok(History {
-        sender: filter.sender.clone(),
-        receiver: filter.receiver.clone(),
-        user: None,
-        resource: filter.what.clone(),
-        server: None,
-        from: filter.from.as_deref().map(|from| instant("--from", from)).transpose()?,
-        to: filter.to.as_deref().map(|to| instant("--to", to)).transpose()?,
-        status: filter.status.as_deref().map(status).transpose()?,
-        purpose: None,
-        cursor: None,
-        limit: Some(500),
-    })
 }
 
 /// `waybill grant …`.

@@ -94,26 +94,31 @@ pub async fn history(site: &Site, account: &Account, request: History, _: Timest
     let limit = usize::try_from(request.limit.unwrap_or(PAGE)).unwrap_or(usize::MAX);
     let filter = Filter {
         who: if account.audits() { Vec::new() } else { vec![account.sector().to_owned()] },
-        sender: request.sender.into_iter().collect(),
-        receiver: request.receiver.into_iter().collect(),
+        sender: request.sender,
+        receiver: request.receiver,
         user: request.user.iter().map(|user| format!("{}/{}", user.authority, user.name)).collect(),
-        what: request.resource.into_iter().collect(),
-        server: request.server.into_iter().collect(),
+        what: request.resource,
+        grant: request.grant,
+        server: request.server,
+        service: request.service,
+        operation: request.operation,
         status: request.status.iter().map(ToString::to_string).collect(),
-        purpose: request.purpose.into_iter().collect(),
+        purpose: request.purpose,
+        conversation: request.conversation,
         kind: vec![Kind::Trade.code().to_owned()],
         outcome: vec![Outcome::Done.code().to_owned()],
         from: request.from.map(|from| from.0),
         to: request.to.map(|to| to.0),
         ..Filter::default()
     };
-    let page = site.histories.page(filter, request.cursor, limit, Direction::Ascending).await?;
+    let direction = if request.latest_first == Some(true) { Direction::Descending } else { Direction::Ascending };
+    let page = site.histories.page(filter, request.cursor, limit, direction).await?;
     let mut entries = Vec::with_capacity(page.indexes.len());
     for index in page.indexes {
         let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
         entries.push(TradeEntry { index, time: leaf.time.into(), trade });
     }
-    Ok(HistoryResponse { entries, next: page.next })
+    Ok(HistoryResponse { entries, next: page.next, previous: page.previous })
 }
 
 fn user(account: &Account) -> Result<Principal, Fault> {

@@ -283,13 +283,15 @@ fn trading_messages_come_back_byte_for_byte() {
     check::<History>("<st:History></st:History>");
     check::<History>(&fill(
         "<st:History><st:Sender>a</st:Sender><st:Receiver>b</st:Receiver><st:User authority=\"b\">u</st:User><st:Resource>a/b</st:Resource>\
-         <st:Server>g:1</st:Server><st:From>$AT</st:From><st:To>$AT</st:To><st:Status>denied</st:Status><st:Purpose>p</st:Purpose>\
-         <st:Cursor>9</st:Cursor><st:Limit>50</st:Limit></st:History>",
+         <st:Resource>c/d</st:Resource><st:Grant>$U</st:Grant><st:Server>g:1</st:Server><st:Service>s</st:Service><st:Operation>o</st:Operation>\
+         <st:From>$AT</st:From><st:To>$AT</st:To><st:Status>denied</st:Status><st:Status>failed</st:Status><st:Purpose>p</st:Purpose>\
+         <st:Conversation>$U</st:Conversation><st:Cursor>9</st:Cursor><st:LatestFirst>true</st:LatestFirst><st:Limit>50</st:Limit></st:History>",
     ));
     check::<HistoryResponse>("<st:HistoryResponse></st:HistoryResponse>");
     let time = fill("<st:Entry index=\"5\" time=\"$AT\">");
     check::<HistoryResponse>(
-        &["<st:HistoryResponse>", &time, &trade(false), "</st:Entry><st:Next>6</st:Next></st:HistoryResponse>"].concat(),
+        &["<st:HistoryResponse>", &time, &trade(false), "</st:Entry><st:Next>6</st:Next><st:Previous>2</st:Previous></st:HistoryResponse>"]
+            .concat(),
     );
 }
 

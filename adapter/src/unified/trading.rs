@@ -195,25 +195,31 @@ shape! {
     TradeStatusResponse = "st" "TradeStatusResponse" {
         elements { "st" "State" state: State, "st" "LeafIndex" leaf_index: Option<u64>, "st" "Status" status: Option<Status> }
     }
-    /// Request: every filter that is given holds.
+    /// Request: of every filter that is given, one of its values.
+    #[derive(Default)]
     History = "st" "History" {
         elements {
-            "st" "Sender" sender: Option<String>,
-            "st" "Receiver" receiver: Option<String>,
-            "st" "User" user: Option<Principal>,
-            "st" "Resource" resource: Option<String>,
-            "st" "Server" server: Option<String>,
+            "st" "Sender" sender: Vec<String>,
+            "st" "Receiver" receiver: Vec<String>,
+            "st" "User" user: Vec<Principal>,
+            "st" "Resource" resource: Vec<String>,
+            "st" "Grant" grant: Vec<String>,
+            "st" "Server" server: Vec<String>,
+            "st" "Service" service: Vec<String>,
+            "st" "Operation" operation: Vec<String>,
             "st" "From" from: Option<Instant>,
             "st" "To" to: Option<Instant>,
-            "st" "Status" status: Option<Status>,
-            "st" "Purpose" purpose: Option<String>,
+            "st" "Status" status: Vec<Status>,
+            "st" "Purpose" purpose: Vec<String>,
+            "st" "Conversation" conversation: Vec<String>,
             "st" "Cursor" cursor: Option<u64>,
+            "st" "LatestFirst" latest_first: Option<bool>,
             "st" "Limit" limit: Option<u64>,
         }
     }
     /// Answer.
     HistoryResponse = "st" "HistoryResponse" {
-        elements { "st" "Entry" entries: Vec<TradeEntry>, "st" "Next" next: Option<u64> }
+        elements { "st" "Entry" entries: Vec<TradeEntry>, "st" "Next" next: Option<u64>, "st" "Previous" previous: Option<u64> }
     }
     /// st:Entry: a trade, its leaf and ledger time.
     TradeEntry {
