@@ -15,7 +15,7 @@ use crate::unified::metadata::Resource;
 use crate::unified::{Criterion, Document, PartySignature, Permission, Principal, Receipt};
 use ledger::archive::Archive;
 use ledger::body::Period;
-use ledger::medium::Directory;
+use ledger::medium::{Directory, StoreError};
 use ledger::node::Node;
 use ledger::record::{Entry, Leaf};
 use ledger::state::Held;
@@ -198,6 +198,20 @@ impl Site {
     /// Busy.
     pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node<Directory>) -> T + Send + 'static) -> Result<T, Fault> {
         Ok(self.replica.read(look).await?)
+    }
+
+    /// Reads what is known of a client id.
+    ///
+    /// # Errors
+    /// Busy: also while its leaf is damaged here.
+    pub async fn known<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Node<Directory>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.read(look).await?.map_err(|error| {
+            tracing::warn!(%error, "client id");
+            Fault::new(Reason::Busy, "this node cannot read the record of that id just now; ask again, or ask another node")
+        })
     }
 
     /// Waits until everything that was answered anywhere before is applied here.

@@ -270,10 +270,12 @@ impl<M: Medium> Node<M> {
         self.waiting.contains_key(client)
     }
 
-    /// Where a client id was used; none also when what tells is damaged.
-    #[must_use]
-    pub fn client(&self, id: &str) -> Option<Seen> {
-        self.look_up(id, Tag::of(id)).ok().flatten()
+    /// Where a client id was used.
+    ///
+    /// # Errors
+    /// Its leaf cannot be read here: it is damaged, and being mended, or was pruned.
+    pub fn client(&self, id: &str) -> Result<Option<Seen>, StoreError> {
+        self.look_up(id, Tag::of(id))
     }
 
     fn look_up(&self, id: &str, tag: Tag) -> Result<Option<Seen>, StoreError> {
@@ -352,16 +354,18 @@ impl<M: Medium> Node<M> {
     }
 
     /// What is known here of a client id.
-    #[must_use]
-    pub fn transaction(&self, client: &str) -> Transaction {
-        if let Some(seen) = self.client(client) {
-            return Transaction::Committed { index: seen.index, time: seen.time, outcome: seen.outcome };
+    ///
+    /// # Errors
+    /// As of [`Node::client`].
+    pub fn transaction(&self, client: &str) -> Result<Transaction, StoreError> {
+        if let Some(seen) = self.client(client)? {
+            return Ok(Transaction::Committed { index: seen.index, time: seen.time, outcome: seen.outcome });
         }
         if self.is_pending(client) {
-            return Transaction::Pending;
+            return Ok(Transaction::Pending);
         }
         let refused = self.invalid.iter().rev().find(|(refused, _)| refused == client);
-        refused.map_or(Transaction::Unknown, |(_, verdict)| Transaction::Invalid(verdict.clone()))
+        Ok(refused.map_or(Transaction::Unknown, |(_, verdict)| Transaction::Invalid(verdict.clone())))
     }
 
     /// The storage.
@@ -655,7 +659,8 @@ impl<M: Medium> Node<M> {
         let (resumed, records) = self.resume;
         let mut done = if resumed == raft_index { records } else { 0 };
         for record in checked.request().records().iter().skip(done) {
-            let used = self.look_up(record.id(), record.tag())?.is_some();
+            // A tag is an id: no leaf is read for it, which may be damaged or pruned here and not elsewhere.
+            let used = self.store().tagged(record.tag())?.is_some() && !mutant::is("ids-forgotten");
             if used && !mutant::is("applied-twice") {
                 return Ok(());
             }
@@ -728,17 +733,18 @@ impl<M: Medium> Node<M> {
     }
 
     /// The answer to a request whose client id has a leaf; of a batch, that of its first record. A batch that shares an id
-    /// with anything else is a conflict.
+    /// with anything else is a conflict. While a leaf of it cannot be read, nothing can be said: the caller asks again.
     fn known(&self, request: &Request) -> Option<Answer> {
         let mut first = None;
         let mut missing = false;
         for record in request.records() {
-            match self.look_up(record.id(), record.tag()).ok().flatten() {
-                Some(seen) if seen.body != record.hash() && !mutant::is("conflict-blind") => {
+            match self.look_up(record.id(), record.tag()) {
+                Err(_) => return Some(Answer::Busy),
+                Ok(Some(seen)) if seen.body != record.hash() && !mutant::is("conflict-blind") => {
                     return Some(Answer::Invalid(Verdict::Conflict { index: seen.index }));
                 }
-                Some(seen) => first = first.or(Some(seen)),
-                None => missing = true,
+                Ok(Some(seen)) => first = first.or(Some(seen)),
+                Ok(None) => missing = true,
             }
         }
         let seen = first?;

@@ -3,10 +3,10 @@
 
 mod city;
 
-use city::{Network, batch, genesis, log, node_key};
+use city::{Network, batch, genesis, log, node_key, uuid};
 use ledger::archive::Damage;
 use ledger::medium::{Medium, Scratch};
-use ledger::node::{Answer, Config, Node};
+use ledger::node::{Answer, Config, Input, Node, Transaction};
 use ledger::store::Store;
 use ledger::tree::Hash;
 
@@ -84,12 +84,12 @@ fn a_transfer_that_is_interrupted_again_and_again_leaves_the_old_state_or_the_ne
     for round in 0..200 {
         city.cut = if round % 3 == 2 { [1 + round % 4].into() } else { [].into() };
         for number in [1, 2, 3, 4] {
-            city.step(number, ledger::node::Input::Tick);
+            city.step(number, Input::Tick);
         }
         for _ in 0..round {
             let Some((from, to, octets)) = city.queue.pop_front() else { break };
             if !city.cut.contains(&from) && !city.cut.contains(&to) {
-                city.step(to, ledger::node::Input::Message { from, octets });
+                city.step(to, Input::Message { from, octets });
             }
         }
         if round % 5 == 0 {
@@ -139,7 +139,16 @@ fn a_damaged_bundle_comes_back_from_another_node() {
     drop(store_of_2);
     city.nodes.insert(2, open(2, "health", store(medium.clone())));
     assert_eq!(city.nodes[&2].store().damaged().len(), 16);
+    // What became of a record in it cannot be told here, least of all that it is a conflict or unknown.
+    let first = || {
+        batch(&(0..256).map(|at| log(&format!("log 0 of {at}"), "transport", Some("civil"))).collect::<Vec<_>>(), &["transport", "civil"])
+    };
+    assert!(city.nodes[&2].transaction(&uuid("log 0 of 7")).is_err());
+    city.step(2, Input::Propose { ticket: 1, entry: first() });
+    assert_eq!(city.answers[&1], Answer::Busy);
     city.tick(60);
+    let Answer::Committed { index, .. } = city.commit(2, 2, first()) else { panic!("{:?}", city.answers) };
+    assert!(matches!(city.nodes[&2].transaction(&uuid("log 0 of 7")), Ok(Transaction::Committed { index: at, .. }) if at == index + 7));
     assert!(medium.octets(&name).unwrap() == whole);
     check_same(&mut city);
 }

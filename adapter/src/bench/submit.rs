@@ -133,7 +133,7 @@ async fn answer(replica: &Replica, request: &[u8]) -> Option<Vec<u8>> {
         GET => {
             let id = std::str::from_utf8(content).ok()?.to_owned();
             replica.fresh(PATIENCE).await.ok()?;
-            replica.read(move |node| node.client(&id).and_then(|seen| node.leaf(seen.index).ok())).await.ok()?
+            replica.read(move |node| node.client(&id).ok().flatten().and_then(|seen| node.leaf(seen.index).ok())).await.ok()?
         }
         _ => None,
     }

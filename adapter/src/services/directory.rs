@@ -176,7 +176,8 @@ fn on_ledger(resources: &[String], located: &[Option<Located>]) -> Result<Vec<St
 /// Whether this conversation's inquiry, by the same user, names all of these; and whether the id is used on the ledger.
 async fn inquired(site: &Site, conversation: &str, user: &Principal, named: &[String]) -> Result<(bool, bool), Fault> {
     let id = conversation.to_owned();
-    let Some(index) = site.read(move |node| node.client(&id).map(|seen| seen.index)).await? else { return Ok((false, false)) };
+    let Some(seen) = site.known(move |node| node.client(&id)).await? else { return Ok((false, false)) };
+    let index = seen.index;
     let (leaf, _) = site.leaf(index).await?;
     if leaf.kind != Kind::Inquiry {
         return Ok((false, true));

@@ -69,7 +69,7 @@ pub async fn accept_offer(site: &Site, account: &Account, request: AcceptOffer, 
 /// Busy.
 pub async fn status(site: &Site, _: &Account, request: TradeStatus, _: Timestamp) -> Result<TradeStatusResponse, Fault> {
     let id = request.trade_id.clone();
-    let (index, outcome) = match site.read(move |node| node.transaction(&id)).await? {
+    let (index, outcome) = match site.known(move |node| node.transaction(&id)).await? {
         Transaction::Committed { index, outcome, .. } => (index, outcome),
         Transaction::Invalid(_) => return Ok(TradeStatusResponse { state: State::Invalid, leaf_index: None, status: None }),
         other => {
