@@ -12,6 +12,7 @@ pub use manifest::Covered;
 pub use query::Query;
 pub use verifying::verify_files;
 
+use crate::body::Member;
 use crate::checkpoint::{Checkpoint, Policy};
 use crate::record::StreamKind;
 use crate::state::State;
@@ -106,6 +107,8 @@ pub struct Report {
     pub answers: Vec<u64>,
     /// The state root that says how far streams are: its leaf, and until when nothing is missing.
     pub root: Option<(u64, Timestamp)>,
+    /// The members at that state root, by what they decided since the genesis; none where anything does not hold.
+    pub members: Vec<Member>,
     /// The streams that have no gap here.
     pub streams: Vec<Covered>,
     /// The streams of which nothing of the period was left out, by a state root under the checkpoint.

@@ -1,5 +1,6 @@
 //! One replica: the whole Ready loop of Raft in this one file, numbered as raft's documentation numbers it.
 
+mod alone;
 mod birth;
 mod disk;
 mod give;
@@ -13,9 +14,10 @@ mod start;
 mod take;
 
 pub use crate::frame::forwarded;
+pub use alone::Copy;
 pub use job::{Done, Job};
 pub(crate) use membership::is_sound;
-pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Outbox, Output, Seen, Standing, Status, Transaction};
+pub use ports::{Answer, CLOCK_MS_MAX, Config, Input, Introduction, Outbox, Output, Seen, Standing, Status, Transaction};
 
 use crate::body::{Member, Record, Request, Suffrage};
 use crate::checkpoint::{Checkpoint, Note, Policy};
@@ -39,7 +41,7 @@ use job::{Outcome, Work};
 use keep::Keeping;
 use membership::{Next, Wanted};
 use prepared::Prepared;
-use raft::eraftpb::{ConfChangeV2, ConfState, Entry as RaftEntry, EntryType, Message, MessageType};
+use raft::eraftpb::{ConfChangeV2, Entry as RaftEntry, EntryType, Message, MessageType};
 use raft::{Progress, RawNode, StateRole};
 use reads::Reads;
 use start::{Recent, Start};
@@ -156,8 +158,8 @@ impl<M: Medium> Node<M> {
         let settings = raft::Config { applied, ..settings(me.node, config.election_ticks, config.heartbeat_ticks) };
         // Whoever came later, or has not heard that it is a member, follows nobody until a leader speaks to it, and stands for nothing.
         let founding = || Wanted::of(state.genesis().members.iter()).founding();
-        let alone = store.alone() > applied;
-        let members = if alone { ConfState { voters: vec![me.node], ..ConfState::default() } } else { members.unwrap_or_else(founding) };
+        let alone = store.alone().until > applied;
+        let members = if alone { alone::members(me.node) } else { members.unwrap_or_else(founding) };
         let disk = Disk::new(store, members);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&settings, disk, &logger).map_err(|error| StoreError::Diverged(error.to_string()))?;
@@ -597,12 +599,14 @@ impl<M: Medium> Node<M> {
             self.policy_at = self.state.keys_version();
             self.witness.set_policy(self.policy_of_members());
         }
+        let introduced = self.config.introduction.as_ref().filter(|introduced| self.state.size() < introduced.size);
         let same = |member: &Member| self.members.get(&member.node) == Some(member);
-        if self.state.members().count() == self.members.len() && self.state.members().all(same) {
+        if introduced.is_none() && self.state.members().count() == self.members.len() && self.state.members().all(same) {
             return;
         }
         let raft = &self.raft.store().members;
-        let mut members: BTreeMap<u64, Member> = self.state.members().map(|member| (member.node, member.clone())).collect();
+        let present = introduced.into_iter().flat_map(|introduced| &introduced.members);
+        let mut members: BTreeMap<u64, Member> = self.state.members().chain(present).map(|member| (member.node, member.clone())).collect();
         for (node, leaving) in &self.members {
             if raft.voters.contains(node) || raft.voters_outgoing.contains(node) || raft.learners.contains(node) {
                 members.entry(*node).or_insert_with(|| leaving.clone());
@@ -622,7 +626,7 @@ impl<M: Medium> Node<M> {
     /// not fit the members of now is an error of Raft's that changes nothing.
     fn follow(&mut self, raft_index: u64, change: Option<&ConfChangeV2>) -> Result<(), StoreError> {
         // Where this node stands alone, changes of before count no more.
-        let counts = raft_index > self.store().alone();
+        let counts = raft_index > self.store().alone().until;
         let Some(change) = change.filter(|change| counts && self.wanted().permits(change)) else { return Ok(()) };
         if let Ok(members) = self.raft.apply_conf_change(change) {
             self.raft.mut_store().members = members;
@@ -1088,7 +1092,7 @@ impl<M: Medium> Node<M> {
     }
 
     fn send(&self, messages: Vec<Message>, outputs: &mut dyn Outbox) {
-        for message in messages {
+        for message in messages.into_iter().filter(|message| !self.is_lost(message.to)) {
             outputs.put(Output::Send { to: message.to, octets: Frame::Raft(Box::new(message)).encode() });
         }
     }

@@ -7,13 +7,13 @@ pub use crate::wal::{Batch, HardState, LogEntry};
 use crate::archive::{Archive, Damage};
 use crate::at_rest::AtRest;
 use crate::clients::{Clients, Tag};
-use crate::medium::Medium;
+use crate::medium::{Medium, Overlay};
 use crate::scrub::{Sweep, Swept};
 use crate::seal::{Fresh, Seal, Sealed};
 use crate::segment::{DRAFT, SEAL_EVERY, checked, put_file, unchecked};
 use crate::snapshot::{Snapshot, name, size_of};
 use crate::tree::{Hash, Tree};
-use crate::wal::Wal;
+use crate::wal::{Alone, Wal};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -132,6 +132,13 @@ impl<M: Medium> Store<M> {
         Ok(again)
     }
 
+    /// The store as it would be after changes that are kept in memory.
+    pub(crate) fn overlaid(&self) -> Result<Store<Overlay<M>>, StoreError> {
+        let mut store = Store::open(Overlay::new(self.medium.clone()), &self.archive.ledger, self.archive.at_rest.clone())?;
+        store.archive.segment_leaves = self.archive.segment_leaves;
+        Ok(store)
+    }
+
     /// Where everything is kept.
     #[must_use]
     pub fn medium(&self) -> &M {
@@ -175,25 +182,30 @@ impl<M: Medium> Store<M> {
         self.guarded(|store| store.wal.set_life(life, born))
     }
 
-    /// Makes this node the only member of Raft up to the last entry of its log, durably: a quorum of the nodes is lost for ever, and
-    /// the ledger goes on from this copy. What the copy lacks is gone, although it may have been answered for. The node then leads
-    /// alone; the members replace the lost nodes and count the epoch up, which is on record. If the others are not lost, there are two
-    /// ledgers from here on: their next checkpoints prove it. Returns that last entry.
+    /// Makes this directory a copy, which has a life of its own: a node that starts on it beside others, which know another life of its
+    /// number, ends with an error. It may have voted and acknowledged since the copy was taken.
     ///
     /// # Errors
-    /// The node of this directory may not vote, or the medium failed.
-    pub fn stand_alone(&mut self) -> Result<u64, StoreError> {
-        if !self.life().is_none_or(|(_, born)| born) || self.is_blank() {
-            return Err(StoreError::Diverged("this directory is of a node that has never voted: recover from a voter's".to_owned()));
-        }
-        let last = self.last();
-        self.guarded(|store| store.wal.set_alone(last))?;
-        Ok(last)
+    /// The medium failed.
+    pub fn become_copy(&mut self, life: u64) -> Result<(), StoreError> {
+        self.set_life(life, false)
     }
 
-    /// Up to which entry this node is the only member of Raft; 0 for never.
-    pub(crate) fn alone(&self) -> u64 {
+    /// Makes a copy the directory of a node again, where no node has more than it: see [`Store::become_copy`].
+    ///
+    /// # Errors
+    /// The medium failed.
+    pub fn become_whole(&mut self) -> Result<(), StoreError> {
+        self.life().map_or(Ok(()), |(life, _)| self.set_life(life, true))
+    }
+
+    /// Whether this node went on alone, see [`crate::node::Node::stand_alone`].
+    pub(crate) fn alone(&self) -> Alone {
         self.wal.alone()
+    }
+
+    pub(crate) fn set_alone(&mut self, alone: Alone) -> Result<(), StoreError> {
+        self.guarded(|store| store.wal.set_alone(alone))
     }
 
     /// The lives of other nodes, as they were first heard of; 0 for one that was forgotten.

@@ -59,6 +59,15 @@ pub(crate) struct Wal<M> {
     said: Said,
 }
 
+/// A quorum of the nodes was lost, and the ledger went on from this copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Alone {
+    /// Up to this entry this node is the only member of Raft; 0 for never.
+    pub(crate) until: u64,
+    /// Nodes up to this number, but this one, take no part any more.
+    pub(crate) lost: u64,
+}
+
 /// What the frames say.
 #[derive(Debug, Default)]
 struct Said {
@@ -68,8 +77,7 @@ struct Said {
     life: Option<(u64, bool)>,
     /// The lives of other nodes.
     lives: BTreeMap<u64, u64>,
-    /// Up to this entry the members of Raft are this node alone: the others' nodes are lost.
-    alone: u64,
+    alone: Alone,
     /// Index and, if it is known, term of the entry before the first.
     base: (u64, Option<u64>),
     /// Term and frame of entry `base.0 + 1 + i`.
@@ -112,14 +120,13 @@ impl<M: Medium> Wal<M> {
         self.append(payload)
     }
 
-    /// Up to which entry this node is the only member of Raft; 0 for never.
-    pub(crate) fn alone(&self) -> u64 {
+    pub(crate) fn alone(&self) -> Alone {
         self.said.alone
     }
 
-    pub(crate) fn set_alone(&mut self, index: u64) -> Result<(), StoreError> {
+    pub(crate) fn set_alone(&mut self, alone: Alone) -> Result<(), StoreError> {
         let mut payload = Vec::new();
-        put(&mut payload, ALONE, &[index], &[]);
+        put(&mut payload, ALONE, &[alone.until, alone.lost], &[]);
         self.append(payload)
     }
 
@@ -271,8 +278,8 @@ impl<M: Medium> Wal<M> {
         if let Some((life, born)) = self.said.life {
             put(&mut head, LIFE, &[life, u64::from(born)], &[]);
         }
-        if self.said.alone > 0 {
-            put(&mut head, ALONE, &[self.said.alone], &[]);
+        if self.said.alone != Alone::default() {
+            put(&mut head, ALONE, &[self.said.alone.until, self.said.alone.lost], &[]);
         }
         for (node, life) in &self.said.lives {
             put(&mut head, KNOWN, &[*node, *life], &[]);
@@ -301,7 +308,7 @@ impl Said {
                 }
                 (LIFE, &[life, born]) => self.life = Some((life, born == 1)),
                 (KNOWN, &[node, life]) => drop(self.lives.insert(node, life)),
-                (ALONE, &[index]) => self.alone = index,
+                (ALONE, &[until, lost]) => self.alone = Alone { until, lost },
                 (NOTE, []) => self.note = Some(String::from_utf8(data.to_vec()).ok()?),
                 (RESTART, &[index, term]) => {
                     cut = false;

@@ -163,8 +163,11 @@ impl Witness {
         self.published.as_ref().map(|(checkpoint, note)| (checkpoint, note.as_str()))
     }
 
-    /// Other members, or another quorum.
+    /// Other members, or another quorum. What was gathered under another key or origin is no line of the next checkpoint.
     pub(crate) fn set_policy(&mut self, policy: Policy) {
+        let stays = |member: &String| self.policy.witness(member) == policy.witness(member);
+        self.gathered.values_mut().for_each(|signatures| signatures.retain(|member, _| stays(member)));
+        self.ahead.retain(|member, _| stays(member));
         self.policy = policy;
     }
 
@@ -195,7 +198,9 @@ impl Witness {
     /// Cosigns the head at `size` and tells the others, once; again when `again`.
     pub(crate) fn sign(&mut self, tree: &Tree, size: u64, again: bool, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(root) = tree.root(size) else { return };
-        if size <= self.covered() || self.split() || self.policy.witness(&self.member).is_none() {
+        // A node that its member has replaced signs no more: another key stands for the member.
+        let counts = self.policy.witness(&self.member).is_some_and(|known| known.key == self.key.public());
+        if size <= self.covered() || self.split() || !counts {
             return;
         }
         let fresh = !self.gathered.get(&size).is_some_and(|signatures| signatures.contains_key(&self.member));

@@ -3,11 +3,12 @@
 
 mod city;
 
-use city::{Network, batch, body, delivered, founding, genesis, log, node_key, record_key, scratch, signed, uuid};
+use city::{Network, batch, body, delivered, founding, genesis, log, node_key, record_key, scratch, shown, signed, uuid};
+use ledger::audit::{Query, Trust, bundle, verify_files};
 use ledger::keys::SecretKey;
 use ledger::medium::Scratch;
-use ledger::node::{Answer, Config, Input, Node, Standing};
-use ledger::record::{Entry, Outcome};
+use ledger::node::{Answer, Config, Input, Introduction, Node, Standing};
+use ledger::record::{Entry, Kind, Outcome};
 use ledger::store::Store;
 use ledger::tree::Hash;
 use xsd::tree::Element;
@@ -302,18 +303,37 @@ fn one_copy_is_enough_to_go_on_and_the_new_epoch_says_so() {
     check(&mut city, &[1, 2, 3, 5], &[]);
     let receipt = city.nodes[&2].receipt(7).unwrap();
     let (leaf, policy) = (city.nodes[&2].leaf(7).unwrap(), city.nodes[&2].policy().clone());
-    for lost in [1, 3, 4, 5] {
-        city.kill(lost);
-    }
+    city.cut = [2].into();
+    let left = if city.leader() == Some(1) { 1 } else { 3 };
+    city.tick(40);
+    let lacks = city.commit(left, 95, delivered("that the copy lacks"));
+    assert!(matches!(lacks, Answer::Committed { index: 8, .. }), "{lacks:?}");
+    city.cut.clear();
+    city.queue.clear();
+    city.kill(5);
+    let mut bureau = city.kill(4);
+    let old = [(1, "transport", city.kill(1)), (3, "civil", city.kill(3))];
     city.tick(100);
     assert_eq!(city.leader(), None);
     let mut store = city.kill(2);
-    let last = store.stand_alone().unwrap();
-    assert_eq!(store.last(), last);
-    assert!(blank().stand_alone().is_err());
+    let as_node = |number, member: &str| Config { node: number, ..Config::new(member, genesis(3), node_key(member)) };
+    let copy = Node::stand_alone(as_node(2, "health"), &mut store).unwrap();
+    assert_eq!((copy.node, copy.leaves, copy.covered, copy.lost), (2, 8, 8, 5));
+    let refused = |store: &mut Store<Scratch>, number, member| Node::stand_alone(as_node(number, member), store).unwrap_err().to_string();
+    assert!(refused(&mut blank(), 2, "health").contains("never voted"));
+    assert!(refused(&mut bureau, 4, "bureau").contains("never voted"));
+    assert!(refused(&mut store, 2, "health").contains("votes alone already"));
     city.nodes.insert(2, node(2, "health", 9, node_key("health"), store));
     city.tick(60);
     assert_eq!(city.leader(), Some(2));
+    // The others were not lost: they come back, with more than the copy had, and are not heard.
+    for (number, member, store) in old {
+        city.nodes.insert(number, node(number, member, 9, node_key(member), store));
+    }
+    let (term, size) = (city.nodes[&2].status().term, city.nodes[&2].status().size);
+    city.tick(200);
+    assert_eq!((city.leader(), city.nodes[&2].status().term, city.nodes[&2].status().size), (Some(2), term, size));
+    assert_eq!(city.nodes[&2].status().voters, [2], "they neither vote nor count");
     let all = ["transport", "health", "civil", "police"];
     decide(&mut city, 300, "epoch", l("Epoch").text("2"), &all[..3]);
     let key = |name: &str| SecretKey::from_seed(Hash::of(name.as_bytes()).0);
@@ -323,11 +343,72 @@ fn one_copy_is_enough_to_go_on_and_the_new_epoch_says_so() {
         city.tick(60);
     }
     reopen(&mut city, 2, "health");
-    check(&mut city, &[2, 6, 7, 8], &[]);
+    check(&mut city, &[2, 6, 7, 8], &[1, 3]);
     let node = &city.nodes[&7];
     assert!(node.state().origin().ends_with("/2"), "{}", node.state().origin());
     assert_eq!(node.leaf(7).unwrap(), leaf);
     receipt.verify(&leaf, &policy).expect("what was given before the loss verifies by the policy of then");
     let after = city.commit(7, 500, signed(&log("after all", "transport", None), &["transport"]));
     assert!(matches!(after, Answer::Committed { outcome: Outcome::Done, .. }), "{after:?}");
+    // A bundle over both epochs: the members of now follow from the genesis, and what was recorded before verifies under their checkpoint.
+    city.step(2, Input::Mark);
+    city.tick(60);
+    let node = &city.nodes[&7];
+    let query = Query { sector: Some("transport".to_owned()), ..Query::default() };
+    let files = bundle(node, &shown(node, &query), &query, "civil", &record_key("civil")).unwrap();
+    let report = verify_files(&files, &Trust::Fingerprint(Hash::of(genesis(3).body())));
+    assert_eq!(report.problems, []);
+    assert!(report.is_complete() && report.answers.contains(&6), "{report:?}");
+    assert_eq!(report.checkpoint.unwrap().origin, node.state().origin());
+    assert_eq!(report.members.iter().map(|member| member.node).collect::<Vec<_>>(), [9, 7, 2, 8, 6]);
+    assert_eq!(verify_files(&files, &Trust::Policy(node.policy().clone())).problems, []);
+    assert_ne!(verify_files(&files, &Trust::Policy(policy)).problems, [], "the policy of before does not know the nodes of now");
+}
+
+#[test]
+fn a_new_node_is_introduced_when_all_that_it_knows_are_gone() {
+    let mut city = city();
+    let key = |number: u64| SecretKey::from_seed(Hash::of(&number.to_be_bytes()).0);
+    let three = ["transport", "health", "civil"];
+    for (at, number) in [(0, 5), (1, 6), (2, 7)] {
+        let (member, gone) = (three[at], at as u64 + 1);
+        let voices = [three[(at + 1) % 3], three[(at + 2) % 3]];
+        if city.leader() == Some(gone) {
+            city.step(gone, Input::Transfer { to: if gone == 3 { 5 } else { 3 } });
+            city.tick(20);
+        }
+        decide(&mut city, 100 * number, &format!("new {member}"), replace(member, number, &key(number)), &voices);
+        let new = newcomer(&mut city, number, member, key(number));
+        city.nodes.insert(number, new);
+        city.tick(100);
+        city.kill(gone);
+        city.tick(60);
+    }
+    check(&mut city, &[5, 6, 7], &[]);
+    decide(&mut city, 900, "new bureau", replace("bureau", 8, &key(8)), &three[..2]);
+    city.kill(4);
+    city.tick(20);
+    // It knows the founders' nodes alone, and none of them is left.
+    city.nodes.insert(8, node(8, "bureau", 1, key(8), blank()));
+    city.tick(100);
+    assert_eq!((city.nodes[&8].status().size, city.nodes[&8].status().standing), (1, Standing::Coming));
+    city.kill(8);
+    let introduced = newcomer(&mut city, 8, "bureau", key(8));
+    city.nodes.insert(8, introduced);
+    check(&mut city, &[5, 6, 7], &[]);
+    assert_eq!(city.members[&8], [5, 6, 7, 8], "with as many leaves of its own it believes those");
+}
+
+/// A node with nothing, and what a member that stands tells it: a bundle, which it believes by the genesis alone.
+fn newcomer(city: &mut Network<Scratch>, number: u64, member: &str, key: SecretKey) -> Node<Scratch> {
+    let leader = city.leader().unwrap();
+    city.step(leader, Input::Mark);
+    city.tick(60);
+    let guide = &city.nodes[&city.leader().unwrap()];
+    let query = Query { kind: Some(Kind::Genesis), ..Query::default() };
+    let files = bundle(guide, &shown(guide, &query), &query, "health", &record_key("health")).unwrap();
+    let report = verify_files(&files, &Trust::Fingerprint(Hash::of(genesis(3).body())));
+    assert_eq!(report.problems, []);
+    let introduction = Some(Introduction { size: report.root.unwrap().0 + 1, members: report.members });
+    Node::open(Config { node: number, life: 1, introduction, ..Config::new(member, genesis(3), key) }, blank()).unwrap()
 }

@@ -52,6 +52,9 @@ pub fn verify_files(files: &Files, trust: &Trust) -> Report {
     if let Some(manifest) = manifest {
         answered(&manifest, &leaves, &mut report);
     }
+    if report.holds() {
+        report.members = state.members().cloned().collect();
+    }
     report.problems.sort();
     report
 }

@@ -51,12 +51,14 @@ impl<M: Medium> Node<M> {
 
     /// Whether this node deals with what Raft says to it from there.
     pub(super) fn takes_part_with(&self, from: u64) -> bool {
-        self.birth.born || !self.birth.lost && !self.founders().contains(&self.me.node) && self.birth.confirmed.contains(&from)
+        let follows = || !self.birth.lost && !self.founders().contains(&self.me.node) && self.birth.confirmed.contains(&from);
+        !self.is_lost(from) && (self.birth.born || follows())
     }
 
-    /// Whether Raft's clock runs here: a founder that is not born yet waits for no leader.
+    /// Whether Raft's clock runs here: a founder that is not born yet waits for no leader, nor does a copy of a voter's directory.
     pub(super) fn takes_part(&self) -> bool {
-        self.birth.born || !self.birth.lost && !self.founders().contains(&self.me.node)
+        let votes = || self.raft.store().members.voters.contains(&self.me.node);
+        self.birth.born || !self.birth.lost && !self.founders().contains(&self.me.node) && !votes()
     }
 
     /// Once a tick, before it is born: asks the others whether they know another life of this number.
@@ -68,7 +70,7 @@ impl<M: Medium> Node<M> {
             return Ok(());
         }
         if self.birth.lost {
-            let what = "this directory is new, but the others have heard of another one of this node: what it voted and acknowledged there is \
+            let what = "this directory is new, or a backup, but the others have heard of another one of this node: what it voted and acknowledged there is \
                         lost, so it must not take part any more. Put the old directory back, or let the members replace the node \
                         (ReplaceNode) and start with the new number";
             return Err(StoreError::Diverged(format!("node {}: {what}", self.me.node)));
@@ -94,13 +96,13 @@ impl<M: Medium> Node<M> {
         // A leader that has not applied all changes does not know whether it votes.
         let unsure = self.raft.raft.state == StateRole::Leader && self.raft.raft.has_pending_conf();
         let new = if founders.contains(&from) { founders.contains(&self.me.node) } else { !votes && !unsure };
-        if known.is_none() && !new {
+        if known.is_none() && !new && !self.is_lost(from) {
             return Ok(());
         }
-        if known.is_none() {
+        if known.is_none() && !self.is_lost(from) {
             self.raft.mut_store().store.put_life(from, life)?;
         }
-        let same = known.is_none_or(|known| known == life);
+        let same = known.is_none_or(|known| known == life) && !self.is_lost(from);
         outputs.put(Output::Send { to: from, octets: Frame::Welcome { life, same }.encode() });
         Ok(())
     }

@@ -33,13 +33,34 @@ pub struct Config {
     pub heartbeat_ticks: usize,
     /// Proposals that wait for their answer at once; beyond it the answer is [`Answer::Busy`].
     pub pending_max: usize,
+    /// The members of a later moment than this node's directory knows, if they were proven to it: whom it asks, and hears.
+    pub introduction: Option<Introduction>,
+}
+
+/// Who the members are, for a node that holds nothing or little: those whom it knows by the genesis may all be gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introduction {
+    /// They were the members when the ledger had so many leaves. With as many leaves of its own, a node believes those.
+    pub size: u64,
+    /// All of them.
+    pub members: Vec<Member>,
 }
 
 impl Config {
     /// With the default timing: an election after 10 to 20 ticks, a heartbeat each 2, 4,096 proposals waiting.
     #[must_use]
     pub fn new(member: &str, genesis: Entry, node_key: SecretKey) -> Self {
-        Self { member: member.to_owned(), node: 0, life: 1, genesis, node_key, election_ticks: 10, heartbeat_ticks: 2, pending_max: 4096 }
+        Self {
+            member: member.to_owned(),
+            node: 0,
+            life: 1,
+            genesis,
+            node_key,
+            election_ticks: 10,
+            heartbeat_ticks: 2,
+            pending_max: 4096,
+            introduction: None,
+        }
     }
 }
 
