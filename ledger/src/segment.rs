@@ -26,7 +26,7 @@ const ROW: usize = 12;
 /// Trade leaves shrink to 28 % at this level and to 26 % at level 3, which takes twice the time.
 const ZSTD_LEVEL: i32 = 1;
 /// Of a bundle in C2SP's form, at most: 256 leaves of 65,535 octets and their lengths.
-const BUNDLE_OCTETS_MAX: usize = 256 * (65_535 + 2);
+pub(crate) const BUNDLE_OCTETS_MAX: usize = 256 * (65_535 + 2);
 
 /// Whether a segment ends at a tree of `size` leaves, when it holds the leaves from `first` on with so many logical octets.
 #[must_use]

@@ -6,10 +6,10 @@ use super::start::proven;
 use super::{Node, Outbox, Output};
 use crate::body::Request;
 use crate::checkpoint::Policy;
-use crate::frame::{Frame, Item};
+use crate::frame::{Frame, Item, PIECE_BYTES_MAX};
 use crate::install::Install;
 use crate::medium::{Medium, StoreError};
-use crate::segment::{BUNDLE, leaves_of, unpacked};
+use crate::segment::{BUNDLE, BUNDLE_OCTETS_MAX, leaves_of, unpacked};
 use crate::snapshot::{STATE_OCTETS_MAX, Snapshot};
 use crate::state::State;
 use crate::tree::{Hash, consistent, leaf_hash, root_of};
@@ -272,6 +272,11 @@ impl<M: Medium> Node<M> {
         if part != asked.next || (part > 0 && parts != asked.parts) {
             return;
         }
+        if u64::from(parts) > parts_max(item, if part == 0 { octets } else { &asked.octets }) {
+            // Longer than it can be: nothing more is taken of it, and another is asked.
+            (asked.at, asked.octets) = (0, Vec::new());
+            return;
+        }
         asked.octets.extend_from_slice(octets);
         (asked.at, asked.parts, asked.next) = (ticks, parts, part + 1);
         if part + 1 < parts {
@@ -382,6 +387,20 @@ impl<M: Medium> Take<M> {
         }
         Taken { install: Some(self.install), again, whole: false, error: None }
     }
+}
+
+/// Parts that a thing can have, at most; a snapshot begins with its length.
+fn parts_max(item: Item, begin: &[u8]) -> u64 {
+    let packed = |octets: u64| zstd::zstd_safe::compress_bound(usize::try_from(octets).unwrap_or(usize::MAX)) as u64;
+    let octets = match item {
+        Item::Newest | Item::Snapshot(_) => {
+            let plain = begin.first_chunk::<8>().map_or(0, |length| u64::from_be_bytes(*length));
+            if plain > STATE_OCTETS_MAX { 0 } else { 8 + packed(plain) }
+        }
+        Item::Roots(size) => size / BUNDLE * 32,
+        Item::Bundle(_) => packed(BUNDLE_OCTETS_MAX as u64),
+    };
+    octets.div_ceil(PIECE_BYTES_MAX as u64)
 }
 
 fn bundle_of(item: Item) -> Option<u64> {
