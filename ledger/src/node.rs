@@ -737,12 +737,17 @@ impl<M: Medium> Node<M> {
     }
 
     /// The answer to a request whose client id has a leaf; of a batch, that of its first record. A batch that shares an id
-    /// with anything else is a conflict. While a leaf of it cannot be read, nothing can be said: the caller asks again.
+    /// with anything else is a conflict. While a leaf of it is damaged here, nothing can be said: the caller asks again.
     fn known(&self, request: &Request) -> Option<Answer> {
         let mut first = None;
         let mut missing = false;
         for record in request.records() {
             match self.look_up(record.id(), record.tag()) {
+                // The id is used; with which body is for those to say who have the leaf.
+                Err(StoreError::Pruned(_)) => {
+                    let index = self.store().tagged(record.tag()).ok().flatten()?;
+                    return Some(Answer::Invalid(Verdict::Duplicate { index }));
+                }
                 Err(_) => return Some(Answer::Busy),
                 Ok(Some(seen)) if seen.body != record.hash() && !mutant::is("conflict-blind") => {
                     return Some(Answer::Invalid(Verdict::Conflict { index: seen.index }));

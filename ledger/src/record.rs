@@ -194,7 +194,7 @@ pub enum Verdict {
     StraySignature(String),
     /// This party's signature does not verify, over the body or over the order in it.
     BadSignature(String),
-    /// The same body has a leaf already: submitting again changes nothing.
+    /// This client id has a leaf already, whose octets are not here any more to be compared: submitting again changes nothing.
     Duplicate {
         /// The first one.
         index: u64,

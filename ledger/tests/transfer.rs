@@ -3,11 +3,13 @@
 
 mod city;
 
-use city::{Network, batch, genesis, log, node_key, uuid};
+use city::{Network, batch, genesis, log, node_key, record_key, uuid};
 use ledger::archive::Damage;
+use ledger::audit::{ExportError, Query, bundle};
 use ledger::medium::{Medium, Scratch};
 use ledger::node::{Answer, Config, Input, Node, Transaction};
-use ledger::store::Store;
+use ledger::record::Verdict;
+use ledger::store::{Store, StoreError};
 use ledger::tree::Hash;
 
 const SEGMENT: u64 = 4096;
@@ -185,4 +187,84 @@ fn a_flipped_bit_in_any_file_is_found_within_a_second_named_and_mended() {
     }
     let store_of_3 = city.kill(3);
     assert_eq!((store_of_3.damaged(), store_of_3.mended(), store_of_3.repairs()), (vec![], vec![], [].as_slice()));
+}
+
+#[test]
+fn a_pruned_node_says_so_and_goes_on() {
+    let mut city = city();
+    write(&mut city, 0, 36);
+    city.tick(60);
+    let pruned = 1 + city.leader().unwrap() % 3;
+    let member = city::MEMBERS[usize::try_from(pruned - 1).unwrap()];
+    let medium = city.nodes.remove(&pruned).unwrap().into_store().medium().clone();
+    let mut opened = store(medium);
+    assert!(opened.prune(SEGMENT + 7).unwrap() > 0);
+    city.nodes.insert(pruned, open(pruned, member, opened));
+    city.tick(40);
+    let (node, whole) = (&city.nodes[&pruned], &city.nodes[&4]);
+    assert_eq!((node.store().floor(), node.leaf(SEGMENT).unwrap()), (SEGMENT, whole.leaf(SEGMENT).unwrap()));
+    for index in [0, 7, SEGMENT - 1] {
+        assert!(matches!(node.leaf(index), Err(StoreError::Pruned(SEGMENT))));
+        let leaf = whole.leaf(index).unwrap();
+        assert!(node.receipt(index).unwrap().verify(&leaf, node.policy()).is_ok(), "proofs stay, for whoever has the leaf");
+    }
+    let exported = bundle(node, &[], &Query::default(), member, &record_key(member));
+    assert!(matches!(exported, Err(ExportError::Store(StoreError::Pruned(SEGMENT)))));
+    // A client id stays used, also where its leaf is gone: no second leaf, and no word that is not true.
+    let first =
+        batch(&(0..256).map(|at| log(&format!("log 0 of {at}"), "transport", Some("civil"))).collect::<Vec<_>>(), &["transport", "civil"]);
+    assert!(matches!(node.transaction(&uuid("log 0 of 7")), Err(StoreError::Pruned(SEGMENT))));
+    assert!(matches!(node.transaction(&uuid("log 34 of 7")), Ok(Transaction::Committed { .. })));
+    let Answer::Committed { index, .. } = city.commit(4, 1, first.clone()) else { panic!("{:?}", city.answers) };
+    assert_eq!(city.commit(pruned, 2, first), Answer::Invalid(Verdict::Duplicate { index }));
+    let other = batch(&[log("log 0 of 3", "transport", None)], &["transport"]);
+    assert_eq!(city.commit(pruned, 3, other), Answer::Invalid(Verdict::Duplicate { index: index + 3 }));
+    write(&mut city, 40, 20);
+    check_roots(&mut city);
+    // It leads as well as any other, and takes no damage from being read again.
+    city.step(pruned, Input::Transfer { to: pruned });
+    city.tick(40);
+    assert_eq!(city.leader(), Some(pruned));
+    write(&mut city, 80, 20);
+    check_roots(&mut city);
+    assert_eq!((city.damaged.len(), city.nodes[&pruned].store().floor()), (0, SEGMENT));
+}
+
+fn check_roots(city: &mut Network<Scratch>) {
+    city.tick(60);
+    assert_eq!(city.roots().len(), 1);
+    assert!(city.forks.is_empty());
+}
+
+#[test]
+fn what_is_announced_as_longer_than_it_can_be_is_not_taken() {
+    let mut city = city();
+    city.cut = [4].into();
+    write(&mut city, 0, 70);
+    city.cut.clear();
+    // One of the voters answers every wish with a part of something that has no end.
+    let liar = 1 + city.leader().unwrap() % 3;
+    let mut lies = 0;
+    for _ in 0..400 {
+        city.now = city.now.plus_ms(10);
+        for number in [1, 2, 3, 4] {
+            city.step(number, Input::Tick);
+        }
+        while let Some((from, to, octets)) = city.queue.pop_front() {
+            let wish = to == liar && octets.first() == Some(&9);
+            if wish {
+                // The same thing, the part that was asked for, of 16,000.
+                let (item, part) = octets[1..].split_at(9);
+                let lie = [[10].as_slice(), item, part, &16_000_u32.to_be_bytes(), &[0; 1 << 18]].concat();
+                city.step(from, Input::Message { from: liar, octets: lie });
+                lies += 1;
+            } else {
+                city.step(to, Input::Message { from, octets });
+            }
+        }
+    }
+    let first = lies;
+    assert!(first > 0);
+    check_same(&mut city);
+    assert!(lies < 200, "no second part is asked of who lies: {lies}");
 }
