@@ -5,6 +5,7 @@ use crate::security::Caller;
 use crate::site::{Account, Site};
 use ledger::body::{Member, Suffrage};
 use ledger::checkpoint::{Cosignature, Note, NoteSignature};
+use ledger::medium::StoreError;
 use ledger::segment::{Extent, bundle_of, leaves_of};
 use ledger::tile::{Part, Tile, WIDTH};
 use serde_json::json;
@@ -134,6 +135,7 @@ async fn tile(site: &Site, request: &Request, tile: Tile) -> Response {
             let cache = if tile.part == Part::Entries || !site.config.ledger.public_tiles { FOREVER_PRIVATE } else { FOREVER };
             whole(request, OCTETS, cache, &octets)
         }
+        Ok(Some(Err(error @ StoreError::Pruned(_)))) => refused(410, &format!("{error}\n")),
         Ok(Some(Err(error))) => {
             tracing::error!(%error, path = request.path, "tile");
             refused(500, "The node cannot read these entries; another node can.\n")
@@ -171,7 +173,12 @@ async fn segments(site: &Site, request: &Request) -> Response {
         })
     };
     let list: Vec<_> = extents(site).await.iter().map(row).collect();
-    whole(request, "application/json", "no-cache", json!({ "ledger": site.ledger, "segments": list }).to_string().as_bytes())
+    whole(
+        request,
+        "application/json",
+        "no-cache",
+        json!({ "ledger": site.ledger, "floor": site.archive.floor(), "segments": list }).to_string().as_bytes(),
+    )
 }
 
 /// A segment's logical octets, byte for byte the same on every node: bundles of entries, one after the other.

@@ -45,7 +45,9 @@ pub fn make(config: &Config, to: &Path) -> Result<Held, Misconfigured> {
         if copy.exists() {
             std::fs::remove_dir_all(&copy).map_err(|error| failed(&copy, error))?;
         }
-        match copied(&config.data, &copy).and_then(|octets| opened(config, &genesis, &copy, octets)) {
+        // The node goes on without its copy, which must not vote in its place.
+        let life = Some(crate::replica::now().0);
+        match copied(&config.data, &copy).and_then(|octets| opened(config, &genesis, &copy, octets, life)) {
             Ok(held) => {
                 crate::pki::write_public(&to.join("genesis"), &genesis)?;
                 if let Some(checkpoint) = &held.checkpoint {
@@ -90,8 +92,9 @@ fn names(dir: &Path) -> Result<BTreeSet<String>, Misconfigured> {
     Ok(names)
 }
 
-/// Opens the copy as the node would, which reads and applies all of it.
-fn opened(config: &Config, genesis: &[u8], copy: &Path, octets: u64) -> Result<Held, Misconfigured> {
+/// Opens the copy as the node would, which reads and applies all of it. With a life of its own it is a copy from then on, without
+/// one a node's directory.
+fn opened(config: &Config, genesis: &[u8], copy: &Path, octets: u64, life: Option<u64>) -> Result<Held, Misconfigured> {
     let wrong = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", copy.display()));
     let genesis = Entry::decode(genesis).map_err(|verdict| wrong(&verdict))?;
     let keys = config.ledger.at_rest_key.as_deref().map(crate::serve::at_rest).transpose()?;
@@ -103,7 +106,13 @@ fn opened(config: &Config, genesis: &[u8], copy: &Path, octets: u64) -> Result<H
     let node = Node::open(settings, store).map_err(|error| wrong(&error))?;
     let status = node.status();
     let held = Held { leaves: status.size, root: status.root, checkpoint: node.published().map(|(_, note)| note.to_owned()), octets };
-    drop(node);
+    let mut store = node.into_store();
+    let marked = match life {
+        Some(life) => store.become_copy(life),
+        None => store.become_whole(),
+    };
+    marked.map_err(|error| wrong(&error))?;
+    drop(store);
     let lock = copy.join("lock");
     std::fs::remove_file(&lock).map_err(|error| Misconfigured::File(lock, error))?;
     Ok(held)
@@ -132,7 +141,7 @@ pub fn restore(config: &Config, from: &Path) -> Result<Held, Misconfigured> {
         std::fs::remove_dir_all(&draft).map_err(|error| failed(&draft, error))?;
     }
     let octets = copied(&from.join("ledger"), &draft)?;
-    let held = opened(config, &genesis, &draft, octets)?;
+    let held = opened(config, &genesis, &draft, octets, None)?;
     if config.data.exists() {
         std::fs::remove_dir(&config.data).map_err(|error| failed(&config.data, error))?;
     }

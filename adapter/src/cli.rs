@@ -240,7 +240,7 @@ pub enum Trade {
 }
 
 /// Which trades; all that are given must hold.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Filter {
     /// The sector that gave the data.
     #[arg(long)]

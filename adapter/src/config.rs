@@ -109,6 +109,9 @@ fn legacy_timeout_ms() -> u64 {
 pub struct Ledger {
     /// The node's number, where the genesis does not say it: the node came later, or in place of a lost one, or has another key.
     pub node: Option<u64>,
+    /// A bundle of `waybill ledger member introduce`, for a node that starts with nothing where the founders' nodes are gone: it proves who
+    /// the members are.
+    pub introduction: Option<PathBuf>,
     /// Whether tiles of hashes are shown to who has no certificate. Entries never are.
     pub public_tiles: bool,
     /// Encrypts what is sealed: 64 hexadecimal digits a line, the key of now first, then those before it.
@@ -197,6 +200,7 @@ impl Config {
             &mut self.keys.node,
         ];
         paths.extend(&mut self.ledger.at_rest_key);
+        paths.extend(&mut self.ledger.introduction);
         if let Some(legacy) = &mut self.legacy {
             paths.push(&mut legacy.mappings);
         }

@@ -106,6 +106,8 @@ pub enum Reason {
     PeerUnavailable,
     /// The other sector's adapter answered something that cannot be used.
     PeerAnswer,
+    /// The record is on the ledger, and this node has pruned its octets: another node or an archive has them.
+    Pruned,
     /// The ledger has no quorum; nothing was released.
     NoQuorum,
     /// Too many calls at once.
@@ -174,7 +176,7 @@ const fn wsa(code: &'static str, names: &'static [&'static str]) -> Row {
 
 impl Reason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::NotPermitted,
         Self::NoRecord,
         Self::PeerTimeout,
@@ -218,6 +220,7 @@ impl Reason {
         Self::LegacyAnswer,
         Self::PeerUnavailable,
         Self::PeerAnswer,
+        Self::Pruned,
         Self::NoQuorum,
         Self::Busy,
         Self::Internal,
@@ -273,6 +276,7 @@ impl Reason {
             Self::LegacyAnswer => receiver("legacy.answer", Mend::Provider, false, None),
             Self::PeerUnavailable => receiver("peer.unavailable", Mend::Provider, true, None),
             Self::PeerAnswer => receiver("peer.answer", Mend::Provider, false, None),
+            Self::Pruned => receiver("ledger.pruned", Mend::Operator, false, None),
             Self::NoQuorum => receiver("ledger.no-quorum", Mend::Operator, true, Some(503)),
             Self::Busy => receiver("busy", Mend::Operator, true, Some(503)),
             Self::Internal => receiver("internal", Mend::Operator, false, None),

@@ -16,6 +16,7 @@ pub mod flow;
 pub mod founding;
 pub mod histories;
 pub mod http;
+pub mod keeping;
 pub mod keyring;
 pub mod legacy;
 pub mod legacy_system;

@@ -1,14 +1,18 @@
-//! What an operator asks of the own node over HTTP: that another node leads, or that the ledger writes a state root now.
+//! What an operator asks of the own node over HTTP: that another node leads, that the ledger writes a state root now, or that the voice
+//! of a sector whose node is lost is put on record.
 
 use crate::archive::refused;
 use crate::http::{Method, Request, Response};
+use crate::replica::{Committed, Unrecorded};
 use crate::security::Caller;
 use crate::site::{Account, Site};
+use ledger::body::Content;
 use ledger::node::Input;
+use ledger::record::{Entry, Outcome};
 use serde_json::json;
 use std::time::Duration;
 
-/// Answers a POST of `/ledger/transfer?to=N` or `/ledger/snapshot`, for an administrator of this sector; `None` for every other path.
+/// Answers a POST of `/ledger/transfer?to=N`, `/ledger/snapshot` or `/ledger/ballot`, for an administrator of this sector; `None` for every other path.
 pub async fn answer(site: &Site, request: &Request) -> Option<Response> {
     if request.method != Method::POST {
         return None;
@@ -16,7 +20,29 @@ pub async fn answer(site: &Site, request: &Request) -> Option<Response> {
     match request.path.as_str() {
         "/ledger/transfer" => Some(admitted(site, request, transfer(site, request)).await),
         "/ledger/snapshot" => Some(admitted(site, request, snapshot(site)).await),
+        "/ledger/ballot" => Some(admitted(site, request, ballot(site, request)).await),
         _ => None,
+    }
+}
+
+/// Puts a ballot on record that another sector signed: its signature is all that counts, whoever brings it.
+async fn ballot(site: &Site, request: &Request) -> Response {
+    let read = Entry::decode(&request.body).and_then(|entry| ledger::body::Request::read(entry.clone()).map(|read| (entry, read)));
+    let (entry, read) = match read {
+        Ok(read) => read,
+        Err(verdict) => return refused(400, &format!("This is no signed ballot: {verdict}\n")),
+    };
+    let Content::Ballot(ballot) = read.content() else { return refused(400, "This is a record, but no ballot.\n") };
+    let timeout = Duration::from_millis(site.config.limits.commit_timeout_ms);
+    match site.replica.submit(entry, timeout).await {
+        Ok(Committed { index, outcome }) => {
+            let ending = crate::services::governance::ending(site, &ballot.proposal).await.ok().flatten();
+            let ending = ending.map(|ending| ending.to_string());
+            let body = json!({ "voter": ballot.voter, "leaf": index, "outcome": outcome.code(), "ending": ending });
+            Response::new(if outcome == Outcome::Done { 200 } else { 409 }, "application/json", body.to_string().into_bytes())
+        }
+        Err(Unrecorded::Invalid(verdict)) => refused(409, &format!("The ledger does not take it: {verdict}\n")),
+        Err(_) => refused(503, "The ledger is busy or has no quorum; come back soon.\n"),
     }
 }
 

@@ -67,9 +67,10 @@ where
     stream.set_nodelay(true)?;
     let mut stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await??;
     let fingerprint = crate::tls::peer(stream.get_ref().1);
-    let Some(from) = fingerprint.and_then(|fingerprint| nodes.borrow().get(&fingerprint).copied()) else {
-        return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the certificate is of no member"));
-    };
+    let mut nodes = nodes.clone();
+    let stranger = || std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the certificate is of no member");
+    let node = |nodes: &mut Nodes| fingerprint.and_then(|fingerprint| nodes.borrow_and_update().get(&fingerprint).copied());
+    let mut from = node(&mut nodes).ok_or_else(stranger)?;
     loop {
         let length = usize::try_from(stream.read_u32().await?).unwrap_or(usize::MAX);
         if length > FRAME_BYTES_MAX {
@@ -77,6 +78,10 @@ where
         }
         let mut frame = vec![0; length];
         stream.read_exact(&mut frame).await?;
+        // The member whose certificate it is may have another node by now, or be none.
+        if nodes.has_changed().unwrap_or(false) {
+            from = node(&mut nodes).ok_or_else(stranger)?;
+        }
         deliver(from, frame);
     }
 }

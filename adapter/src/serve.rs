@@ -23,7 +23,7 @@ use ledger::checkpoint::{Line, Verifier};
 use ledger::index::Index;
 use ledger::keys::{PublicKey, SecretKey};
 use ledger::medium::Directory;
-use ledger::node::Node;
+use ledger::node::{Introduction, Node};
 use ledger::record::Entry;
 use ledger::store::Store;
 use ledger::tree::Hash;
@@ -247,10 +247,22 @@ fn open(config: &Config, me: &Seat, genesis: Entry, key: SecretKey) -> Result<(N
         tracing::warn!(?torn, "a torn end was cut off");
     }
     let settings = ledger::node::Config::new(&me.id, genesis, key);
-    let settings = ledger::node::Config { node: me.node, life: crate::replica::now().0, election_ticks: ELECTION_TICKS, ..settings };
+    let introduction = config.ledger.introduction.as_deref().map(|bundle| introduced(bundle, founded)).transpose()?;
+    let life = crate::replica::now().0;
+    let settings = ledger::node::Config { node: me.node, life, election_ticks: ELECTION_TICKS, introduction, ..settings };
     let node = Node::open(settings, store).map_err(|error| at(&error))?;
     let index = Index::open(&config.data.join("index")).map_err(|error| at(&error))?;
     Ok((node, index))
+}
+
+/// Who the members are, by a bundle that is believed by the genesis alone.
+fn introduced(bundle: &Path, genesis: Hash) -> Result<Introduction, Misconfigured> {
+    let report = ledger::audit::verify(bundle, &ledger::audit::Trust::Fingerprint(genesis))
+        .map_err(|error| Misconfigured::File(bundle.to_owned(), error))?;
+    if let Some(problem) = report.problems.first() {
+        return Err(wrong("[ledger] introduction", &format!("{}: {problem}", bundle.display())));
+    }
+    Ok(Introduction { size: report.root.map_or(0, |(root, _)| root + 1), members: report.members })
 }
 
 async fn told_to_stop() {

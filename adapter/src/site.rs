@@ -209,6 +209,9 @@ impl Site {
         look: impl FnOnce(&Node<Directory>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Fault> {
         self.read(look).await?.map_err(|error| {
+            if let StoreError::Pruned(floor) = error {
+                return pruned("the record of that id is on the ledger, and its leaf", floor);
+            }
             tracing::warn!(%error, "client id");
             Fault::new(Reason::Busy, "this node cannot read the record of that id just now; ask again, or ask another node")
         })
@@ -284,6 +287,9 @@ impl Site {
     pub async fn leaf(&self, index: u64) -> Result<(Leaf, Vec<u8>), Fault> {
         let octets = self.read(move |node| node.leaf(index)).await?;
         let octets = octets.map_err(|error| {
+            if let StoreError::Pruned(floor) = error {
+                return pruned(&format!("leaf {index}"), floor);
+            }
             tracing::warn!(%error, index, "leaf");
             Fault::new(Reason::NoRecord, format!("this node has no leaf {index}"))
         })?;
@@ -370,8 +376,12 @@ impl Site {
             })
             .await?;
         let Some((sector, server, index)) = found else { return Ok(None) };
-        let (_, entry) = self.leaf_as::<crate::unified::directory::Entry>(index).await?;
-        let title = entry.content.titles.first().map(|title| title.text.clone()).unwrap_or_default();
+        let title = match self.leaf_as::<crate::unified::directory::Entry>(index).await {
+            Ok((_, entry)) => entry.content.titles.first().map(|title| title.text.clone()).unwrap_or_default(),
+            // What it is called for people went with its leaf: no reason not to find it.
+            Err(fault) if fault.reason() == Reason::Pruned => resource.to_owned(),
+            Err(fault) => return Err(fault),
+        };
         Ok(Some(Located { sector, server, index, title }))
     }
 
@@ -402,6 +412,13 @@ impl Site {
     fn metadata_file(&self, resource: &str) -> PathBuf {
         self.metadata_dir.join(format!("{}.xml", resource.replace('/', "~")))
     }
+}
+
+/// What is not here any more: where it begins here, and who has it.
+pub(crate) fn pruned(what: &str, floor: u64) -> Fault {
+    let sentence =
+        format!("{what} was pruned on this node, which begins with leaf {floor}: ask another node, or the archive; pages go on from there");
+    Fault::new(Reason::Pruned, sentence)
 }
 
 /// A certificate's fingerprint, as the ledger keeps it, for TLS.

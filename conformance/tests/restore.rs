@@ -22,6 +22,22 @@ fn trade(city: &City) -> bool {
     city.run(&request).status.success()
 }
 
+/// One node alone does not go on from a backup: it has voted since, and the others know the life of its own directory.
+fn refused_alone(city: &mut City, config: &str) {
+    city.kill("transport");
+    let (own, aside) = (city.dir().join("transport/ledger"), city.dir().join("transport/own"));
+    fs::rename(&own, &aside).expect("its own directory");
+    fs::create_dir(&own).expect("a directory");
+    for file in fs::read_dir(city.dir().join("copy/ledger")).expect("the copy").map(|file| file.expect("a file")) {
+        fs::copy(file.path(), own.join(file.file_name())).expect("it can be copied");
+    }
+    let (_, told) = run(city, &["serve", "--config", config], 3);
+    assert!(told.contains("or a backup") && told.contains("ReplaceNode"), "{told}");
+    fs::remove_dir_all(&own).expect("the copy goes");
+    fs::rename(&aside, &own).expect("its own directory comes back");
+    city.restart("transport");
+}
+
 #[test]
 fn a_ledger_is_restored_from_one_backup_in_a_new_epoch() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -42,6 +58,7 @@ fn a_ledger_is_restored_from_one_backup_in_a_new_epoch() {
     for _ in 0..3 {
         assert!(trade(&city), "these will be missing");
     }
+    refused_alone(&mut city, &config);
     let before = runtime.block_on(city.settled());
     for sector in SECTORS {
         city.kill(sector);

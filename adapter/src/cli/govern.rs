@@ -2,7 +2,8 @@
 
 use crate::cli::session::{Failure, Session};
 use crate::cli::{Caller, Output, print, verbs};
-use crate::config::file;
+use crate::config::{Config, Misconfigured, file};
+use crate::keyring::Keyring;
 use crate::unified::Document;
 use crate::unified::governance::{
     Ballot, Ending, ListKeys, ListKeysResponse, ListProposals, ListProposalsResponse, NewMember, NewNode, Nothing, PrepareKey, Proposal,
@@ -11,6 +12,7 @@ use crate::unified::governance::{
 };
 use crate::unified::registry::{ListSectors, ListSectorsResponse};
 use clap::{Args, Subcommand};
+use ledger::record::{Entry, PartySignature};
 use std::path::{Path, PathBuf};
 use xsd::tree::Element;
 
@@ -39,6 +41,29 @@ pub enum Govern {
         /// yes or no.
         #[arg(value_parser = voice)]
         voice: Voice,
+    },
+    /// Signs this sector's voice on a proposal into a file, where its node is lost: another sector hands it in.
+    ///
+    /// Example: waybill govern sign --config city/civil/waybill.toml 8c1b…e2 yes civil.ballot
+    Sign {
+        /// The configuration of the sector's node, whose record key signs.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// The proposal's id.
+        proposal: String,
+        /// yes or no.
+        #[arg(value_parser = voice)]
+        voice: Voice,
+        /// The file to write.
+        to: PathBuf,
+    },
+    /// Puts another sector's signed voice on record, through the own node.
+    HandIn {
+        /// Who asks whom: an administrator his own node.
+        #[command(flatten)]
+        caller: Caller,
+        /// What `govern sign` wrote.
+        ballot: PathBuf,
     },
     /// Lists proposals and the voices on them, oldest first.
     List {
@@ -228,6 +253,8 @@ pub async fn govern(verb: Govern) -> Result<(), Failure> {
             propose(&record, reason, &action).await
         }
         Govern::Vote { record, proposal, voice } => vote(&record, proposal, voice).await,
+        Govern::Sign { config, proposal, voice, to } => sign(&config, proposal, voice, &to),
+        Govern::HandIn { caller, ballot } => hand_in(&caller, &ballot).await,
         Govern::List { caller, open } => {
             let session = verbs::open(&caller)?;
             let entries = proposals(&session, None, open.then_some(true)).await?;
@@ -377,6 +404,28 @@ async fn vote(record: &Record, proposal: String, vote: Voice) -> Result<(), Fail
     let of = ballot.proposal.clone();
     let answer: VoteResponse = session.call("governance", &Vote { ballot }).await?;
     told(&session, &record.caller, &answer.element(), &of, answer.ending).await
+}
+
+/// Signs a voice as the sector's node would.
+fn sign(config: &Path, proposal: String, vote: Voice, to: &Path) -> Result<(), Failure> {
+    let config = Config::load(config)?;
+    let wrong = |error: &dyn std::fmt::Display| Misconfigured::Value(format!("{}: {error}", config.genesis.display()));
+    let genesis = Entry::decode(&file(&config.genesis)?).map_err(|verdict| wrong(&verdict))?;
+    let ledger = ledger::body::Request::read(genesis).map_err(|verdict| wrong(&verdict))?.ledger().to_owned();
+    let key = Keyring::open(&config.keys.record)?.current();
+    let ballot = Ballot { id: crate::services::id(), ledger, voter: config.sector.clone(), proposal, vote };
+    let body = ballot.octets();
+    let signature = PartySignature::sign(&config.sector, &key, &body);
+    let entry = Entry::new(body, vec![signature]).map_err(|verdict| Failure::Usage(format!("no ballot: {verdict}")))?;
+    crate::pki::write_public(to, &entry.encode())?;
+    print::out(&format!("{}: another sector puts it on record: waybill govern hand-in --profile … FILE", to.display()));
+    Ok(())
+}
+
+async fn hand_in(caller: &Caller, ballot: &Path) -> Result<(), Failure> {
+    let said = super::ledger::posted(&verbs::open(caller)?, "/ledger/ballot", file(ballot)?).await?;
+    print::out(&said.to_string());
+    Ok(())
 }
 
 /// The answer, and for people what it means.

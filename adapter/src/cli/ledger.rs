@@ -1,4 +1,5 @@
-//! The verbs of `ledger`: where a node stands, its checkpoint, proofs, and bringing its checkpoint to a witness, copies.
+//! The verbs of `ledger`: where a node stands, its checkpoint, proofs, and bringing its checkpoint to a witness, copies, and what is
+//! done to a stopped node.
 
 use crate::cli::session::{Failure, Session};
 use crate::cli::{Caller, Output, print, verbs};
@@ -87,6 +88,36 @@ pub enum Ledger {
         /// What `ledger backup` wrote.
         from: PathBuf,
     },
+    /// Goes on from the copy of this one node, which must not run, when a quorum of the voters is lost for ever. Records that only the
+    /// others held are gone, also if they were answered. Take the voter that led last or has most leaves, and one only.
+    ///
+    /// Example: waybill ledger recover --config city/health/waybill.toml --alone --the-others-are-lost
+    Recover {
+        /// The node's configuration.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// That this node goes on alone, and no other one does.
+        #[arg(long, required = true)]
+        alone: bool,
+        /// That the other nodes' disks are lost, or never come back: if they do, there are two ledgers.
+        #[arg(long, required = true)]
+        the_others_are_lost: bool,
+    },
+    /// Archives a ledger whose node does not run, verifies the archive, and removes whole segments of old leaves. Hashes stay, and proofs;
+    /// who asks this node for such a leaf is told. There is no way back, and a city needs one node that does not prune.
+    ///
+    /// Example: waybill ledger prune --config city/civil/waybill.toml --below 1000000 --archive /mnt/2026
+    Prune {
+        /// The node's configuration.
+        #[arg(long, env = "WAYBILL_CONFIG")]
+        config: PathBuf,
+        /// The first leaf that shall stay.
+        #[arg(long)]
+        below: u64,
+        /// The directory to write; it must not exist. It holds all leaves that are here now, and verifies alone.
+        #[arg(long)]
+        archive: PathBuf,
+    },
 }
 
 /// `waybill ledger …`.
@@ -104,6 +135,8 @@ pub async fn run(verb: Ledger) -> Result<(), Failure> {
         Ledger::Snapshot { caller } => snapshot(&caller).await,
         Ledger::Backup { config, to } => backup(&config, &to),
         Ledger::Restore { config, every_node_is_lost: _, from } => restore(&config, &from),
+        Ledger::Recover { config, alone: _, the_others_are_lost: _ } => recover(&config),
+        Ledger::Prune { config, below, archive } => prune(&config, below, &archive),
     }
 }
 
@@ -139,11 +172,44 @@ fn restore(config: &Path, from: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes a node the only one that votes, and says what comes next.
+fn recover(config: &Path) -> Result<(), Failure> {
+    let config = Config::load(config)?;
+    let copy = crate::keeping::recover(&config)?;
+    let data = config.data.display();
+    print::out(&format!("{data}: node {} goes on alone from {} leaves, root {}", copy.node, copy.leaves, copy.root));
+    print::out(&format!(
+        "a published checkpoint covers {} of them; receipts over more than {} leaves show what is gone",
+        copy.covered, copy.leaves
+    ));
+    print::out(&format!(
+        "next: start it; nodes up to number {} take no part any more, learners neither. So that this is on record for ever:",
+        copy.lost
+    ));
+    print::out("  waybill govern propose --profile … --reason quorum-lost epoch N");
+    print::out("then a new node for each other member: waybill ledger member card --replace, replace, introduce; a sector whose node is");
+    print::out("lost gives its voice by waybill govern sign, and this one hands it in: waybill govern hand-in");
+    Ok(())
+}
+
+/// Prunes, and says what is where.
+fn prune(config: &Path, below: u64, archive: &Path) -> Result<(), Failure> {
+    let config = Config::load(config)?;
+    let pruned = crate::keeping::prune(&config, below, archive)?;
+    print::out(&format!("{}: begins with leaf {} now, {} octets are free", config.data.display(), pruned.floor, pruned.freed));
+    let archive = archive.display();
+    print::out(&format!(
+        "{archive}: {} leaves; it was verified, and is so anywhere: waybill audit verify {archive}/ledger --genesis {archive}/genesis",
+        pruned.archived
+    ));
+    Ok(())
+}
+
 /// How long a handover may take: an election and a little more.
 const HANDOVER: Duration = Duration::from_secs(10);
 
-async fn posted(session: &Session, path: &str) -> Result<Value, Failure> {
-    match session.post(path, Vec::new()).await? {
+pub(super) async fn posted(session: &Session, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
+    match session.post(path, body).await? {
         (200 | 202, body) => serde_json::from_slice(&body).map_err(|error| Failure::Garbled(format!("{path}: {error}"))),
         (403, body) => Err(Failure::Denied(String::from_utf8_lossy(&body).trim_end().to_owned())),
         (_, body) => Err(Failure::Conflict(String::from_utf8_lossy(&body).trim_end().to_owned())),
@@ -157,7 +223,7 @@ async fn transfer(caller: &Caller, member: &str) -> Result<(), Failure> {
     let unknown = || Failure::Usage(format!("{member} is no member: waybill ledger member list"));
     let to = agreed.members.iter().find(|known| known.id == member).ok_or_else(unknown)?.node;
     let until = Instant::now() + HANDOVER;
-    posted(&session, &format!("/ledger/transfer?to={to}")).await?;
+    posted(&session, &format!("/ledger/transfer?to={to}"), Vec::new()).await?;
     loop {
         let (_, body) = session.get("/readyz").await?;
         let seen: Value = serde_json::from_slice(&body).map_err(|error| Failure::Garbled(format!("/readyz: {error}")))?;
@@ -178,7 +244,7 @@ async fn transfer(caller: &Caller, member: &str) -> Result<(), Failure> {
 }
 
 async fn snapshot(caller: &Caller) -> Result<(), Failure> {
-    let said = posted(&verbs::open(caller)?, "/ledger/snapshot").await?;
+    let said = posted(&verbs::open(caller)?, "/ledger/snapshot", Vec::new()).await?;
     if caller.output == Output::Json {
         print::out(&said.to_string());
     } else {

@@ -1,8 +1,9 @@
 //! The verbs of `ledger member`: who is in it, the cards of new members and nodes, and the proposals that bring or remove them.
 
+use crate::cli::audit::{self, Question};
 use crate::cli::govern::{self, Change, Record};
 use crate::cli::session::Failure;
-use crate::cli::{Caller, Output, print, verbs};
+use crate::cli::{Caller, Filter, Output, print, verbs};
 use crate::config::{Config, Misconfigured, file};
 use crate::keyring::Keyring;
 use crate::security::Signer;
@@ -52,6 +53,14 @@ pub enum Member {
         reason: String,
         /// The card, XML.
         card: PathBuf,
+    },
+    /// Pulls what a node needs that starts with nothing: a bundle that proves who the members are, for its `[ledger] introduction`.
+    Introduce {
+        /// Who asks whom.
+        #[command(flatten)]
+        caller: Caller,
+        /// The directory to write; it must not exist.
+        bundle: PathBuf,
     },
     /// Lists the members and, of each, what its node answers.
     List {
@@ -109,6 +118,7 @@ pub async fn run(verb: Member) -> Result<(), Failure> {
         Member::Add { record, reason, card } => propose(&record, reason, Change::AddMember { card }).await,
         Member::Remove { record, reason, member } => propose(&record, reason, Change::RemoveMember { member }).await,
         Member::Replace { record, reason, card } => propose(&record, reason, Change::ReplaceNode { card }).await,
+        Member::Introduce { caller, bundle } => introduce(&caller, &bundle).await,
         Member::List { caller } => list(&caller).await,
     }
 }
@@ -150,6 +160,17 @@ fn card(card: &Card) -> Result<Vec<u8>, Failure> {
         peer,
     };
     Ok(member.octets())
+}
+
+/// The governance stream is in every bundle: a question that leaf 0 alone answers brings nothing else.
+async fn introduce(caller: &Caller, bundle: &Path) -> Result<(), Failure> {
+    let kind = Some(String::from(ledger::record::Kind::Genesis.code()));
+    let (with, purpose) = (None, None);
+    let question = Question { sector: None, with, kind, purpose, filter: Filter::default() };
+    let files = audit::pull(&verbs::open(caller)?, &question).await?;
+    audit::write_bundle(bundle, files)?;
+    print::out(&format!("{}: in the new node's configuration: [ledger] introduction = \"…\"", bundle.display()));
+    Ok(())
 }
 
 async fn list(caller: &Caller) -> Result<(), Failure> {

@@ -1,14 +1,14 @@
 //! The audit service: the log as it is, with its proofs, and evidence bundles.
 
 use crate::fault::{Fault, Reason};
-use crate::site::{Account, Site};
+use crate::site::{Account, Site, pruned};
 use crate::unified::audit::{
     BundleFile, GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof,
     GetProofResponse, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
 };
-use ledger::audit::Query;
+use ledger::audit::{ExportError, Query};
 use ledger::index::{Direction, Filter};
-use ledger::medium::Directory;
+use ledger::medium::{Directory, StoreError};
 use ledger::node::Node;
 use ledger::record::{Kind, StreamKind};
 use std::collections::BTreeSet;
@@ -117,7 +117,10 @@ pub async fn pull(site: &Site, _: &Account, request: Pull, _: Timestamp) -> Resu
             (node.state().rooted().index() == root).then(|| ledger::audit::bundle(node, &run, &query, &exporter, &key))
         };
         if let Some(files) = site.read(made).await? {
-            let files = files.map_err(|error| Fault::new(Reason::Internal, format!("no bundle: {error}")))?;
+            let files = files.map_err(|error| match error {
+                ExportError::Store(StoreError::Pruned(floor)) => pruned("a leaf that the bundle needs (each holds the genesis)", floor),
+                error => Fault::new(Reason::Internal, format!("no bundle: {error}")),
+            })?;
             let file = |(name, octets): (String, Vec<u8>)| BundleFile { name, content: data_encoding::BASE64.encode(&octets) };
             return Ok(PullResponse { files: files.into_iter().map(file).collect() });
         }

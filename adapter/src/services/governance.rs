@@ -48,7 +48,11 @@ fn own(site: &Site, what: &str, sector: &str, ledger: &str) -> Result<(), Fault>
     Ok(())
 }
 
-async fn ending(site: &Site, proposal: &str) -> Result<Option<Ending>, Fault> {
+/// How a proposal ended, if it did.
+///
+/// # Errors
+/// Busy.
+pub(crate) async fn ending(site: &Site, proposal: &str) -> Result<Option<Ending>, Fault> {
     let id = proposal.to_owned();
     let closed = site.read(move |node| node.state().motion(&id).and_then(|motion| motion.closed)).await?;
     Ok(closed.and_then(|(ending, _)| Ending::parse(ending.code())))

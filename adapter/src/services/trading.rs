@@ -115,7 +115,13 @@ pub async fn history(site: &Site, account: &Account, request: History, _: Timest
     let page = site.histories.page(filter, request.cursor, limit, direction).await?;
     let mut entries = Vec::with_capacity(page.indexes.len());
     for index in page.indexes {
-        let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
+        let (leaf, trade) = match site.leaf_as::<Trade>(index).await {
+            // What was found before it counts; the next page says what is not here any more.
+            Err(fault) if fault.reason() == Reason::Pruned && !entries.is_empty() => {
+                return Ok(HistoryResponse { entries, next: Some(index), previous: page.previous });
+            }
+            found => found?,
+        };
         entries.push(TradeEntry { index, time: leaf.time.into(), trade });
     }
     Ok(HistoryResponse { entries, next: page.next, previous: page.previous })
