@@ -1,6 +1,6 @@
 //! The rows of the fault matrix: what is done to the nodes, and what must hold meanwhile.
 
-use super::members::{disk_replaced, members_change, transfer_interrupted};
+use super::members::{disk_replaced, members_change, quorum_loss, transfer_interrupted};
 use super::mount::{Deed, Op, Trap};
 use super::town::{Ground, Town, VOTERS, run};
 use super::trial::{HEAL, TRAFFIC, Trial};
@@ -42,6 +42,7 @@ pub const ROWS: &[Row] = &[
     Row { name: "disk emptied", ground: Ground::Plain, trials: 5, fault: emptied },
     Row { name: "members change", ground: Ground::Plain, trials: 5, fault: members_change },
     Row { name: "lost disk replaced", ground: Ground::Plain, trials: 5, fault: disk_replaced },
+    Row { name: "quorum loss", ground: Ground::Plain, trials: 5, fault: quorum_loss },
     Row { name: "transfer interrupted", ground: Ground::Disks, trials: 5, fault: transfer_interrupted },
     Row { name: "kill points", ground: Ground::Disks, trials: 5, fault: kill_points },
     Row { name: "power loss", ground: Ground::Disks, trials: 100, fault: power_loss },

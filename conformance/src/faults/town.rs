@@ -5,6 +5,7 @@ use crate::city::{SECTORS, Standing, root, scratch, waybill};
 use adapter::cli::profile::Profile;
 use adapter::cli::session::Session;
 use adapter::config::{Config, file};
+use adapter::unified::governance::{ShowGovernance, ShowGovernanceResponse};
 use adapter::unified::registry::{ListSectors, ListSectorsResponse, Sector};
 use ledger::body::{Content, Member, Request, Suffrage};
 use ledger::checkpoint::Policy;
@@ -289,27 +290,28 @@ impl Town {
         Ok(())
     }
 
-    /// The node of this seat has another number from now on, and the key that is in its file.
+    /// The node of this seat has another number from now on, and the key that is in its file; it is introduced by a bundle, and `asked`
+    /// says who the members are.
     ///
     /// # Errors
     /// Its configuration cannot be written, or nobody says who the members are.
-    pub fn renumber(&mut self, at: usize, number: u64) -> Result<(), String> {
+    pub fn renumber(&mut self, at: usize, number: u64, asked: usize, introduction: &Path) -> Result<(), String> {
         let path = self.seat(at).join("waybill.toml");
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-        let kept = text.lines().filter(|line| !line.starts_with("node = ") || line.contains(".key"));
-        let lines = kept.map(|line| if line == "[ledger]" { format!("[ledger]\nnode = {number}") } else { line.to_owned() });
+        let other = |line: &&str| !(line.starts_with("introduction = ") || line.starts_with("node = ") && !line.contains(".key"));
+        let ledger = format!("[ledger]\nnode = {number}\nintroduction = \"{}\"", introduction.display());
+        let lines = text.lines().filter(other).map(|line| if line == "[ledger]" { ledger.clone() } else { line.to_owned() });
         std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).map_err(|error| error.to_string())?;
         if let Some(place) = self.numbers.get_mut(at) {
             *place = number;
         }
-        let asked = self.session((at + 1) % VOTERS.len())?;
+        let asked = self.session(asked)?;
         let said: Result<ListSectorsResponse, _> = self.runtime.block_on(asked.call("registry", &ListSectors {}));
         let members: Option<Vec<Member>> = said.map_err(|failure| failure.to_string())?.sectors.iter().map(member).collect();
         let members = members.ok_or("a sector with a key that is none")?;
-        let newest = self.policies.last().ok_or("no policy")?;
-        let quorum = members.iter().filter(|member| !member.bureau).count() as u64 / 2 + 1;
-        let policy = Policy::of_members(newest.origin(), &members, quorum);
-        self.policies.push(policy);
+        let agreed: Result<ShowGovernanceResponse, _> = self.runtime.block_on(asked.call("governance", &ShowGovernance {}));
+        let agreed = agreed.map_err(|failure| failure.to_string())?;
+        self.policies.push(Policy::of_members(&agreed.origin, &members, agreed.quorum));
         Ok(())
     }
 
