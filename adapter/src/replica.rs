@@ -4,7 +4,7 @@ use crate::peers::Post;
 use crate::refusals::Refused;
 use ledger::archive::Damage;
 use ledger::medium::Directory;
-use ledger::node::{Answer, Done, Input, Node, Outbox, Output};
+use ledger::node::{Answer, Done, Input, Job, Node, Outbox, Output};
 use ledger::proof::Receipt;
 use ledger::record::{Entry, Outcome, Verdict};
 use ledger::segment::StoreError;
@@ -112,8 +112,8 @@ impl Replica {
         let said = Arc::clone(&failure);
         let (progress, watched) = watch::channel(Progress::default());
         let thread = std::thread::Builder::new().name(String::from("ledger")).spawn(move || {
-            let desk = Desk { post, forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
-            let owner = Owner { node, desk, progress, inputs: Vec::new(), leaves: None, back, finished: Vec::new() };
+            let desk = Desk { post, answered: false, held: Vec::new(), forks: 0, waiting: BTreeMap::new(), reads: BTreeMap::new() };
+            let owner = Owner { node, desk, progress, inputs: Vec::new(), leaves: None, hands: Hands::new(back), finished: Vec::new() };
             // What it writes to the links must not be cut short by the runtime's idea of fairness: it yields by itself.
             if let Err(error) = runtime.block_on(tokio::task::unconstrained(owner.run(queue))) {
                 tracing::error!(%error, "the ledger's disk failed: this node stops, it does not vote with a broken disk");
@@ -276,14 +276,20 @@ struct Owner<P> {
     inputs: Vec<Input>,
     /// Set when the thread was told to end: until when it may take.
     leaves: Option<Instant>,
-    /// Where a job's thread says that it is done, and what was said.
-    back: Sender<Work>,
+    hands: Hands,
     finished: Vec<Done<Directory>>,
 }
 
 /// Where the node's outputs go while it works: a frame is on its link before the disk has it.
+/// So long a node that waits for an answer, or gave one, asks for its turn again and again before it sleeps: what comes next often
+/// comes within this time, and to wake a processor takes longer than all that is done then.
+const POLL: Duration = Duration::from_micros(100);
+
 struct Desk<P> {
     post: P,
+    /// Somebody was answered in this step, and what was then to be sent to other nodes waits until that is on its way.
+    answered: bool,
+    held: Vec<(u64, Vec<u8>)>,
     /// Contradictions since the start.
     forks: u64,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Committed, Unrecorded>>>,
@@ -302,10 +308,28 @@ impl<P: FnMut(Post)> Owner<P> {
             }
             self.step()?;
             if (!taken || self.leaves.is_some()) && self.goes() {
+                self.desk.let_go();
                 return Ok(());
             }
-            // The links' turn: what came meanwhile goes into the next step.
+            // The turn of the links and of who was answered: what came meanwhile goes into the next step.
             tokio::task::yield_now().await;
+            if self.desk.answered || !self.desk.waiting.is_empty() {
+                let until = Instant::now() + POLL;
+                // Who was answered on this runtime tells its client first.
+                tokio::task::yield_now().await;
+                self.desk.let_go();
+                while queue.is_empty() && Instant::now() < until {
+                    std::thread::yield_now();
+                    tokio::task::yield_now().await;
+                }
+            }
+            if queue.is_empty() {
+                self.node.tell(now(), &mut self.desk)?;
+                self.desk.let_go();
+                // A processor that others wait for is theirs first: this can wait.
+                std::thread::yield_now();
+                self.node.prepare();
+            }
         }
     }
 
@@ -361,11 +385,7 @@ impl<P: FnMut(Post)> Owner<P> {
         }
         self.node.steps(self.inputs.drain(..), now(), &mut self.desk)?;
         while let Some(job) = self.node.job() {
-            let back = self.back.clone();
-            let named = std::thread::Builder::new().name(String::from("job"));
-            // The thread ends with its job; a node that has stopped meanwhile does not want to know.
-            let run = move || drop(back.blocking_send(Work::Done(Box::new(job.run()))));
-            named.spawn(run).map_err(|error| StoreError::Io { what: "start a thread", path: "job".into(), error })?;
+            self.hands.give(job)?;
         }
         self.report();
         Ok(())
@@ -382,12 +402,55 @@ impl<P: FnMut(Post)> Owner<P> {
     }
 }
 
+impl<P: FnMut(Post)> Desk<P> {
+    fn let_go(&mut self) {
+        self.answered = false;
+        for (to, octets) in self.held.drain(..) {
+            (self.post)(Post::Frame { to, octets });
+        }
+    }
+}
+
+/// The threads that do the node's jobs, one for those that may take long and one for all others.
+struct Hands {
+    /// Where a thread says that a job is done, and what came of it.
+    back: Sender<Work>,
+    long: Option<std::sync::mpsc::Sender<Job<Directory>>>,
+    short: Option<std::sync::mpsc::Sender<Job<Directory>>>,
+}
+
+impl Hands {
+    const fn new(back: Sender<Work>) -> Self {
+        Self { back, long: None, short: None }
+    }
+
+    /// Has a job done after those of its kind that were given before. The threads end with the node.
+    fn give(&mut self, job: Job<Directory>) -> Result<(), StoreError> {
+        let hand = if job.is_long() { &mut self.long } else { &mut self.short };
+        if hand.is_none() {
+            let (work, jobs) = std::sync::mpsc::channel::<Job<Directory>>();
+            let back = self.back.clone();
+            let run = move || {
+                let _stopped = jobs.into_iter().try_for_each(|job| back.blocking_send(Work::Done(Box::new(job.run()))));
+            };
+            let named = std::thread::Builder::new().name(String::from("job"));
+            named.spawn(run).map_err(|error| StoreError::Io { what: "start a thread", path: "job".into(), error })?;
+            *hand = Some(work);
+        }
+        // A thread that is gone has panicked.
+        let gone = hand.as_ref().is_some_and(|hand| hand.send(job).is_err());
+        if gone { Err(StoreError::Stopped) } else { Ok(()) }
+    }
+}
+
 impl<P: FnMut(Post)> Outbox for Desk<P> {
     fn put(&mut self, output: Output) {
         match output {
+            Output::Send { to, octets } if self.answered => self.held.push((to, octets)),
             Output::Send { to, octets } => (self.post)(Post::Frame { to, octets }),
             Output::Answer { ticket, answer } => {
                 if let Some(reply) = self.waiting.remove(&ticket) {
+                    self.answered = true;
                     let answer = match answer {
                         Answer::Committed { index, outcome, .. } => Ok(Committed { index, outcome }),
                         Answer::Invalid(verdict) => Err(Unrecorded::Invalid(verdict)),

@@ -7,13 +7,17 @@ use std::path::PathBuf;
 /// A file is closed to further frames when the next one would pass this length.
 pub(crate) const FILE_BYTES: u64 = 16 << 20;
 /// Space is written ahead in steps of this length: a sync of octets that overwrite others need not wait for a new length.
-pub(crate) const AHEAD_BYTES: u64 = 256 << 10;
+pub(crate) const AHEAD_BYTES: u64 = ZEROS.len() as u64;
 /// A frame's payload, at most.
 const FRAME_BYTES_MAX: usize = 1 << 30;
 const MAGIC: &[u8; 12] = b"WAYBILL2 wal";
 const PREFIX: &str = "wal_";
 const HEADER: u64 = 44;
 const FRAME_HEAD: u64 = 16;
+/// Room that a payload leaves before itself for the head of its frame.
+pub(crate) const ROOM: [u8; 16] = [0; 16];
+/// What a file is filled up with.
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 /// The end of an interrupted write, cut off when the file was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,26 +93,27 @@ impl<M: Medium> Frames<M> {
         self.used == HEADER || self.used + FRAME_HEAD + length as u64 > FILE_BYTES
     }
 
-    /// Writes one frame; [`Frames::sync`] makes it durable. A full file is synced before the next is begun.
+    /// Writes one frame, a payload after its [`ROOM`]; [`Frames::sync`] makes it durable. A full file is synced before the next is begun.
     ///
     /// # Errors
     /// The medium. What was written of the frame is cut off when the directory is opened again.
-    pub(crate) fn append(&mut self, payload: &[u8]) -> Result<Place, StoreError> {
-        assert!(payload.len() <= FRAME_BYTES_MAX, "a batch is smaller than a frame");
-        if self.opens_file(payload.len()) && self.used > HEADER {
+    pub(crate) fn append(&mut self, frame: &mut [u8]) -> Result<Place, StoreError> {
+        let length = frame.len() - ROOM.len();
+        assert!(length <= FRAME_BYTES_MAX, "a batch is smaller than a frame");
+        if self.opens_file(length) && self.used > HEADER {
             self.sync()?;
             self.create()?;
         }
         let file = self.files.last().copied().ok_or(StoreError::Stopped)?;
-        let frame = frame_of(self.next, payload);
+        put_head(frame, self.next);
         let end = self.used + frame.len() as u64;
         if end > self.ahead {
             let ahead = end.next_multiple_of(AHEAD_BYTES);
-            let zeros = vec![0; usize::try_from(ahead - end).unwrap_or(0)];
-            self.medium.write(&name(file), end, &zeros)?;
+            let zeros = usize::try_from(ahead - end).ok().and_then(|length| ZEROS.get(..length)).unwrap_or(&ZEROS);
+            self.medium.write(&name(file), end, zeros)?;
             self.ahead = ahead;
         }
-        self.medium.write(&name(file), self.used, &frame)?;
+        self.medium.write(&name(file), self.used, frame)?;
         let place = Place { file, offset: self.used, sequence: self.next };
         self.used = end;
         self.next += 1;
@@ -246,16 +251,66 @@ impl<M: Medium> Files<M> {
             Some(end) => (*end, self.medium.length(&file)?),
             None => (self.next, self.used),
         };
-        let mut octets = vec![0; usize::try_from(used).unwrap_or(0)];
-        self.medium.read(&file, 0, &mut octets)?;
-        let Some(mut rest) = octets.strip_prefix(self.header.as_slice()) else { return Ok(Some((file, 0))) };
-        let mut offset = HEADER;
+        let mut window = Window { octets: Vec::new(), used: 0, next: 0, end: used };
+        let read = |window: &mut Window, length: u64| -> Result<bool, StoreError> {
+            let Some((at, octets)) = window.room(length) else { return Ok(window.rest().len() as u64 >= length) };
+            self.medium.read(&file, at, octets)?;
+            Ok(window.rest().len() as u64 >= length)
+        };
+        if !read(&mut window, HEADER)? || !window.rest().starts_with(&self.header) {
+            return Ok(Some((file, 0)));
+        }
+        window.used += self.header.len();
         for sequence in *first..end {
-            let Some((payload, tail)) = frame(rest, sequence) else { return Ok(Some((file, offset))) };
-            offset += FRAME_HEAD + payload.len() as u64;
-            rest = tail;
+            let offset = window.offset();
+            let head = if read(&mut window, FRAME_HEAD)? { window.rest().first_chunk().map(split_head) } else { None };
+            let whole = match head {
+                Some((length, ..)) => read(&mut window, FRAME_HEAD + u64::from(length))?,
+                None => false,
+            };
+            let Some((payload, _)) = frame(window.rest(), sequence).filter(|_| whole) else { return Ok(Some((file, offset))) };
+            window.used += ROOM.len() + payload.len();
         }
         Ok(None)
+    }
+}
+
+/// Octets that are read of a file at once.
+const PART: u64 = 256 << 10;
+
+/// The part of a file that is looked at.
+struct Window {
+    octets: Vec<u8>,
+    /// So many of them are done with.
+    used: usize,
+    /// Where the file goes on behind them, and where it ends.
+    next: u64,
+    end: u64,
+}
+
+impl Window {
+    fn rest(&self) -> &[u8] {
+        self.octets.get(self.used..).unwrap_or_default()
+    }
+
+    /// Where [`Window::rest`] begins in the file.
+    fn offset(&self) -> u64 {
+        self.next - self.rest().len() as u64
+    }
+
+    /// What is to be read, and from where, so that the rest has a length; none if it has it, or the file ends before.
+    fn room(&mut self, length: u64) -> Option<(u64, &mut [u8])> {
+        let missing = length.saturating_sub(self.rest().len() as u64);
+        let left = self.end - self.next;
+        if missing == 0 || missing > left {
+            return None;
+        }
+        self.octets.drain(..std::mem::take(&mut self.used));
+        let (have, at) = (self.octets.len(), self.next);
+        let more = missing.max(PART).min(left);
+        self.octets.resize(have + usize::try_from(more).ok()?, 0);
+        self.next += more;
+        self.octets.get_mut(have..).map(|room| (at, room))
     }
 }
 
@@ -263,10 +318,11 @@ fn name(first: u64) -> String {
     format!("{PREFIX}{first:020}")
 }
 
-fn frame_of(sequence: u64, payload: &[u8]) -> Vec<u8> {
+fn put_head(frame: &mut [u8], sequence: u64) {
+    let (head, payload) = frame.split_at_mut(ROOM.len());
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let numbers = [length, checksum(sequence, payload)].map(u32::to_be_bytes).concat();
-    [numbers.as_slice(), &sequence.to_be_bytes(), payload].concat()
+    head.copy_from_slice(&[numbers.as_slice(), &sequence.to_be_bytes()].concat());
 }
 
 fn checksum(sequence: u64, payload: &[u8]) -> u32 {

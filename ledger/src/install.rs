@@ -108,7 +108,7 @@ impl<M: Medium> Install<M> {
 
     fn write_segment(&mut self) -> Result<(), StoreError> {
         let (mut hashes, mut tags) = (Vec::new(), Vec::new());
-        let mut writer = self.archive.writer(self.first);
+        let mut writer = self.archive.writer(self.first)?;
         for bundle in &self.bundles {
             writer.push(bundle)?;
             for leaf in leaves_of(bundle).unwrap_or_default().into_iter().filter_map(|at| bundle.get(at)) {

@@ -122,6 +122,11 @@ pub struct Node<M: Medium> {
     note: Option<(String, u64)>,
     leader: (u64, u64),
     prepared: Prepared,
+    /// What was acknowledged and not yet read and checked, for [`Node::prepare`].
+    unprepared: Vec<LogEntry>,
+    /// Up to where a leader has told others that the log is committed, and whether somebody elsewhere waits for more of it.
+    told: u64,
+    urgent: bool,
     reads: Reads,
     /// What was refused lately, the oldest first.
     invalid: VecDeque<(String, Verdict)>,
@@ -190,6 +195,9 @@ impl<M: Medium> Node<M> {
             note: None,
             leader: (0, 0),
             prepared: Prepared::new(config.pending_max),
+            unprepared: Vec::new(),
+            told: 0,
+            urgent: false,
             reads: Reads::default(),
             invalid: VecDeque::new(),
             clock_reported: None,
@@ -468,6 +476,9 @@ impl<M: Medium> Node<M> {
             self.ready(now, outputs)?;
             self.pace();
         }
+        if self.urgent {
+            self.tell(now, outputs)?;
+        }
         self.look_at_members(outputs);
         if self.raft.raft.state == StateRole::Leader {
             self.witness.ask(&self.tree, now, &mut self.effects);
@@ -477,9 +488,31 @@ impl<M: Medium> Node<M> {
         self.raft.store().failure.take().map_or(Ok(()), Err)
     }
 
+    /// A leader tells the others what is committed, where no entry has told them since. A driver calls it when it has nothing else
+    /// to do: until then the next entry may tell it for nothing. Each tick does, and what others' clients wait for is told at once.
+    ///
+    /// # Errors
+    /// As [`Node::step`].
+    pub fn tell(&mut self, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
+        self.urgent = false;
+        if self.raft.raft.state == StateRole::Leader && self.told < self.raft.raft.raft_log.committed {
+            self.raft.raft.bcast_append();
+            while self.raft.has_ready() {
+                self.ready(now, outputs)?;
+                self.pace();
+            }
+        }
+        Ok(())
+    }
+
     /// One round of Raft's Ready, with the numbers of the raft crate's documentation ("Processing the Ready State").
     fn ready(&mut self, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
         let mut ready = self.raft.ready();
+        // 3: what is committed, before all else if no disk and no follower waits: its clients are who waits longest.
+        if ready.entries().is_empty() {
+            let committed = ready.take_committed_entries();
+            self.apply(&committed, now, outputs)?;
+        }
         // 1: a leader's messages, before its own disk has what is in them: it counts itself only when it has. Nobody else
         // has any here.
         self.send(ready.take_messages(), outputs);
@@ -493,8 +526,8 @@ impl<M: Medium> Node<M> {
         }
         // 6: votes and acknowledgements, which promise what is now on the disk.
         self.send(ready.take_persisted_messages(), outputs);
-        self.prepare(&entries);
-        // 3: committed entries are applied and answered.
+        self.unprepared.extend(entries);
+        // 3 again: committed entries are applied and answered.
         let committed = ready.take_committed_entries();
         self.apply(&committed, now, outputs)?;
         for read in ready.take_read_states() {
@@ -507,6 +540,8 @@ impl<M: Medium> Node<M> {
         let committed = light.take_committed_entries();
         self.apply(&committed, now, outputs)?;
         self.raft.advance_apply();
+        let applied = self.raft.raft.raft_log.applied;
+        self.unprepared.retain(|entry| entry.index > applied);
         for (ticket, index) in self.reads.ready(self.raft.raft.raft_log.applied) {
             outputs.put(Output::ReadAt { ticket, index });
         }
@@ -516,13 +551,15 @@ impl<M: Medium> Node<M> {
         Ok(())
     }
 
-    /// Reads and checks what was just acknowledged, while the leader waits for the disks: when it is committed, little is left to do.
-    fn prepare(&mut self, entries: &[LogEntry]) {
+    /// Reads and checks what was acknowledged, for a driver that has nothing else to do while the disks of others are waited
+    /// for: when it is committed, little is left to do. What nobody prepares is checked when it is applied.
+    pub fn prepare(&mut self) {
+        let entries = std::mem::take(&mut self.unprepared);
         if self.raft.raft.state == StateRole::Leader {
             return;
         }
         let (mut octets, mut requests) = (Vec::new(), Vec::new());
-        for entry in entries {
+        for entry in &entries {
             let Ok((_, octets_of_it)) = Stamped::split(&entry.data) else { continue };
             let Some(request) = Entry::decode(octets_of_it).ok().and_then(|entry| Request::read(entry).ok()) else { continue };
             octets.push(octets_of_it);
@@ -571,6 +608,7 @@ impl<M: Medium> Node<M> {
             match entry {
                 Committed::Members { raft_index, change } => self.follow(raft_index, change.as_ref())?,
                 Committed::Mark { raft_index, stamp } => {
+                    self.urgent = true;
                     if let Some(applied) = self.state.mark(stamp) {
                         self.keep(applied, (raft_index, 0), now);
                     }
@@ -579,6 +617,7 @@ impl<M: Medium> Node<M> {
                     let Some(judged) = judged.map(|judged| *judged).or_else(|| read.next()) else { continue };
                     let client = judged.request().id().to_owned();
                     self.look_at_clock(stamp, &client, now, outputs);
+                    self.urgent |= !self.waiting.contains_key(&client);
                     // An entry before this one may have changed members or keys: it counts what they are here.
                     match self.state.settle(judged) {
                         Ok(checked) => {
@@ -999,6 +1038,7 @@ impl<M: Medium> Node<M> {
         self.ask_for_life(outputs)?;
         if self.takes_part() {
             self.raft.tick();
+            self.urgent = true;
         }
         self.mark_when_idle(now, outputs);
         let patience = self.election_ticks as u64;
@@ -1096,8 +1136,14 @@ impl<M: Medium> Node<M> {
         medium.sync_names()
     }
 
-    fn send(&self, messages: Vec<Message>, outputs: &mut dyn Outbox) {
-        for message in messages.into_iter().filter(|message| !self.is_lost(message.to)) {
+    fn send(&mut self, messages: Vec<Message>, outputs: &mut dyn Outbox) {
+        for message in messages {
+            if self.is_lost(message.to) {
+                continue;
+            }
+            if message.get_msg_type() == MessageType::MsgAppend {
+                self.told = self.told.max(message.commit);
+            }
             outputs.put(Output::Send { to: message.to, octets: Frame::Raft(Box::new(message)).encode() });
         }
     }
@@ -1121,6 +1167,8 @@ fn settings(node: u64, election_tick: usize, heartbeat_tick: usize) -> raft::Con
         check_quorum: true,
         pre_vote: true,
         batch_append: true,
+        // See `Node::tell`.
+        skip_bcast_commit: true,
         max_committed_size_per_ready: 8 << 20,
         ..raft::Config::default()
     }

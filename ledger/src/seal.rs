@@ -3,7 +3,7 @@
 use crate::archive::{Archive, CLIENTS, CLIENTS_BLOCK, TILES_0, TILES_1};
 use crate::clients::Tag;
 use crate::medium::{Medium, StoreError};
-use crate::segment::{BUNDLE, SEAL_EVERY, Segment, Writer, bundle_of, checked, put_file};
+use crate::segment::{BUNDLE, SEAL_EVERY, Segment, Writer, checked, put_bundle, put_file};
 use crate::snapshot::{Snapshot, name};
 use crate::tree::{Hash, root_of};
 use std::sync::Arc;
@@ -43,9 +43,11 @@ impl<M: Medium> Seal<M> {
         let tags: Vec<Tag> = self.leaves.iter().map(|leaf| leaf.tag).collect();
         let hashes: Vec<Hash> = self.leaves.iter().map(|leaf| leaf.hash).collect();
         let roots = self.archive.write_caches(self.first, &hashes, &tags)?;
-        let mut writer = self.archive.writer(self.first);
-        for bundle in self.leaves.chunks(usize::try_from(BUNDLE).unwrap_or(usize::MAX)) {
-            writer.push(&bundle_of(bundle.iter().map(|leaf| &*leaf.octets)))?;
+        let mut writer = self.archive.writer(self.first)?;
+        let mut bundle = Vec::new();
+        for leaves in self.leaves.chunks(usize::try_from(BUNDLE).unwrap_or(usize::MAX)) {
+            put_bundle(&mut bundle, leaves.iter().map(|leaf| &*leaf.octets));
+            writer.push(&bundle)?;
         }
         let segment = self.archive.write_segment(writer)?;
         self.archive.write_snapshot(&self.snapshot)?;
@@ -54,7 +56,7 @@ impl<M: Medium> Seal<M> {
 }
 
 impl<M: Medium> Archive<M> {
-    pub(crate) fn writer(&self, first: u64) -> Writer<'_> {
+    pub(crate) fn writer(&self, first: u64) -> Result<Writer<'_>, StoreError> {
         Writer::new(self.ledger, first, self.at_rest.as_ref())
     }
 

@@ -41,12 +41,18 @@ pub fn ends(first: u64, size: u64, octets: u64) -> bool {
 #[must_use]
 pub fn bundle_of<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut bundle = Vec::new();
+    put_bundle(&mut bundle, leaves);
+    bundle
+}
+
+/// [`bundle_of`], into memory that is there.
+pub(crate) fn put_bundle<'a>(bundle: &mut Vec<u8>, leaves: impl IntoIterator<Item = &'a [u8]>) {
+    bundle.clear();
     for leaf in leaves {
         let length = u16::try_from(leaf.len()).expect("a leaf has at most 65,535 octets");
         bundle.extend(length.to_be_bytes());
         bundle.extend(leaf);
     }
-    bundle
 }
 
 /// Where the leaves of a bundle lie in it; `None` if it is none.
@@ -126,11 +132,15 @@ pub(crate) struct Writer<'k> {
     length: u64,
     /// Compressed bundles and their logical lengths.
     bundles: Vec<(Vec<u8>, u32)>,
+    compressor: zstd::bulk::Compressor<'static>,
 }
 
 impl<'k> Writer<'k> {
-    pub(crate) fn new(ledger: Hash, first: u64, at_rest: Option<&'k AtRest>) -> Self {
-        Self { ledger, first, at_rest, hash: Sha256::new(), length: 0, bundles: Vec::new() }
+    /// # Errors
+    /// The compressor has no memory.
+    pub(crate) fn new(ledger: Hash, first: u64, at_rest: Option<&'k AtRest>) -> Result<Self, StoreError> {
+        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(uncompressed)?;
+        Ok(Self { ledger, first, at_rest, hash: Sha256::new(), length: 0, bundles: Vec::new(), compressor })
     }
 
     /// Takes the next bundle's logical octets.
@@ -138,7 +148,7 @@ impl<'k> Writer<'k> {
     /// # Errors
     /// The compressor has no memory.
     pub(crate) fn push(&mut self, bundle: &[u8]) -> Result<(), StoreError> {
-        let stored = compress(bundle)?;
+        let stored = self.compressor.compress(bundle).map_err(uncompressed)?;
         self.hash.update(bundle);
         self.length += bundle.len() as u64;
         self.bundles.push((stored, u32::try_from(bundle.len()).unwrap_or(u32::MAX)));
@@ -152,7 +162,10 @@ impl<'k> Writer<'k> {
         let key = self.at_rest.map(|at_rest| at_rest.data_key(&identity(&self.ledger, &sealed, true)));
         let (mut table, mut body) = (Vec::new(), Vec::new());
         for (part, (stored, logical)) in (0..).zip(self.bundles) {
-            let stored = key.as_ref().map_or_else(|| stored.clone(), |key| key.encrypt(part, &stored));
+            let stored = match &key {
+                Some(key) => key.encrypt(part, &stored),
+                None => stored,
+            };
             for number in [u32::try_from(stored.len()).unwrap_or(u32::MAX), logical, crc32fast::hash(&stored)] {
                 table.extend_from_slice(&number.to_be_bytes());
             }
@@ -171,7 +184,11 @@ fn identity(ledger: &Hash, sealed: &Extent, encrypted: bool) -> Vec<u8> {
 }
 
 fn compress(bundle: &[u8]) -> Result<Vec<u8>, StoreError> {
-    zstd::bulk::compress(bundle, ZSTD_LEVEL).map_err(|error| StoreError::Io { what: "compress", path: "a bundle".into(), error })
+    zstd::bulk::compress(bundle, ZSTD_LEVEL).map_err(uncompressed)
+}
+
+fn uncompressed(error: std::io::Error) -> StoreError {
+    StoreError::Io { what: "compress", path: "a bundle".into(), error }
 }
 
 /// The logical octets of a compressed bundle; `None` if they are none, or more than any bundle has.

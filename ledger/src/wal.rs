@@ -1,6 +1,6 @@
 //! The log: Raft's entries and hard state and the published checkpoint, durable before they are answered for.
 
-use crate::frames::{Files, Frames, Place, Torn};
+use crate::frames::{Files, Frames, Place, ROOM, Torn};
 use crate::medium::{Medium, StoreError};
 use crate::mutant;
 use crate::tree::Hash;
@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// the last seal and some more, and their octets.
 const RECENT_MAX: usize = 20_480;
 const RECENT_BYTES_MAX: usize = 16 << 20;
+
+/// Octets of the largest frame whose memory is kept.
+const FRAME_KEPT: usize = 4 << 20;
 
 const HARD_STATE: u8 = 1;
 const ENTRY: u8 = 2;
@@ -57,6 +60,8 @@ pub struct Batch<'a> {
 pub(crate) struct Wal<M> {
     frames: Frames<M>,
     said: Said,
+    /// The last frame's buffer, for the next one.
+    frame: Vec<u8>,
 }
 
 /// A quorum of the nodes was lost, and the ledger went on from this copy.
@@ -98,7 +103,7 @@ impl<M: Medium> Wal<M> {
             let cut = !std::mem::replace(&mut started, true) && !place.opens_log();
             said.take(place, payload, cut).ok_or_else(|| "a frame of the log that cannot be read".to_owned())
         })?;
-        Ok((Self { frames, said }, torn))
+        Ok((Self { frames, said, frame: Vec::new() }, torn))
     }
 
     pub(crate) fn hard_state(&self) -> HardState {
@@ -115,9 +120,9 @@ impl<M: Medium> Wal<M> {
     }
 
     pub(crate) fn set_life(&mut self, life: u64, born: bool) -> Result<(), StoreError> {
-        let mut payload = Vec::new();
-        put(&mut payload, LIFE, &[life, u64::from(born)], &[]);
-        self.append(payload)
+        let mut frame = self.frame();
+        put(&mut frame, LIFE, &[life, u64::from(born)], &[]);
+        self.append(frame)
     }
 
     pub(crate) fn alone(&self) -> Alone {
@@ -125,9 +130,9 @@ impl<M: Medium> Wal<M> {
     }
 
     pub(crate) fn set_alone(&mut self, alone: Alone) -> Result<(), StoreError> {
-        let mut payload = Vec::new();
-        put(&mut payload, ALONE, &[alone.until, alone.lost], &[]);
-        self.append(payload)
+        let mut frame = self.frame();
+        put(&mut frame, ALONE, &[alone.until, alone.lost], &[]);
+        self.append(frame)
     }
 
     /// The lives of other nodes; 0 for one that was forgotten.
@@ -136,9 +141,9 @@ impl<M: Medium> Wal<M> {
     }
 
     pub(crate) fn put_life(&mut self, node: u64, life: u64) -> Result<(), StoreError> {
-        let mut payload = Vec::new();
-        put(&mut payload, KNOWN, &[node, life], &[]);
-        self.append(payload)
+        let mut frame = self.frame();
+        put(&mut frame, KNOWN, &[node, life], &[]);
+        self.append(frame)
     }
 
     /// The first index that Raft may ask for: the term of the one before it is known.
@@ -169,17 +174,17 @@ impl<M: Medium> Wal<M> {
 
     /// Makes a batch durable: one frame, one sync.
     pub(crate) fn save(&mut self, batch: Batch<'_>) -> Result<(), StoreError> {
-        let mut payload = Vec::new();
+        let mut frame = self.frame();
         if let Some(state) = batch.hard_state {
-            put(&mut payload, HARD_STATE, &[state.term, state.vote, state.commit], &[]);
+            put(&mut frame, HARD_STATE, &[state.term, state.vote, state.commit], &[]);
         }
         if let Some(note) = batch.note {
-            put(&mut payload, NOTE, &[], note.as_bytes());
+            put(&mut frame, NOTE, &[], note.as_bytes());
         }
         for entry in batch.entries {
-            put(&mut payload, ENTRY, &[entry.index, entry.term], &entry.data);
+            put(&mut frame, ENTRY, &[entry.index, entry.term], &entry.data);
         }
-        if payload.is_empty() { Ok(()) } else { self.append(payload) }
+        if frame.len() == ROOM.len() { Ok(()) } else { self.append(frame) }
     }
 
     /// Fits the log to a snapshot: if it ends before it, or disagrees with it, it starts anew after it.
@@ -195,9 +200,9 @@ impl<M: Medium> Wal<M> {
 
     /// Starts the log anew after an entry, durably.
     pub(crate) fn restart(&mut self, index: u64, term: u64) -> Result<(), StoreError> {
-        let mut payload = Vec::new();
-        put(&mut payload, RESTART, &[index, term], &[]);
-        self.append(payload)
+        let mut frame = self.frame();
+        put(&mut frame, RESTART, &[index, term], &[]);
+        self.append(frame)
     }
 
     /// Forgets the entries up to an index, and removes the files that hold nothing else.
@@ -253,18 +258,29 @@ impl<M: Medium> Wal<M> {
         Ok(true)
     }
 
-    fn append(&mut self, mut payload: Vec<u8>) -> Result<(), StoreError> {
+    /// An empty frame. Its memory is that of the last one: new memory for each would cost more than all that is done with it.
+    fn frame(&mut self) -> Vec<u8> {
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.clear();
+        frame.extend(ROOM);
+        frame
+    }
+
+    fn append(&mut self, mut frame: Vec<u8>) -> Result<(), StoreError> {
         // Each file says all that is no entry again, so that those before it can be removed.
         let head = self.head();
-        if self.frames.opens_file(head.len() + payload.len()) {
-            payload = [head, payload].concat();
+        if self.frames.opens_file(head.len() + frame.len()) {
+            frame.splice(ROOM.len()..ROOM.len(), head);
         }
-        let place = self.frames.append(&payload)?;
+        let place = self.frames.append(&mut frame)?;
         if !mutant::is("ack-before-sync") {
             self.frames.sync()?;
         }
-        let taken = self.said.take(place, &payload, false);
+        let taken = frame.get(ROOM.len()..).and_then(|payload| self.said.take(place, payload, false));
         assert!(taken.is_some(), "what was written is what is read");
+        if frame.capacity() <= FRAME_KEPT {
+            self.frame = frame;
+        }
         Ok(())
     }
 

@@ -216,7 +216,7 @@ impl<M: Medium> Archive<M> {
     fn gathered_around(&self, leaf: u64) -> Result<Option<Extent>, StoreError> {
         let mut catalog = self.catalog();
         let first = catalog.segments.range(..leaf + 1).next_back().map_or(catalog.floor, |(_, segment)| segment.extent.end);
-        let (mut writer, mut length) = (Writer::new(self.ledger, first, self.at_rest.as_ref()), 0);
+        let (mut writer, mut length) = (Writer::new(self.ledger, first, self.at_rest.as_ref())?, 0);
         let mut at = first / BUNDLE;
         while let Some(octets) = catalog.gathered.get(&at) {
             writer.push(octets)?;

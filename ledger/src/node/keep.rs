@@ -11,6 +11,9 @@ use std::collections::{BTreeSet, VecDeque};
 /// every second, at a fortieth of a core.
 const SWEEP_TICKS: u64 = 8;
 const SWEEP_OCTETS: u64 = 1 << 20;
+/// Who writes so many leaves between two sweeps, 20,000 a second, sweeps at an eighth of that pace: the disk has enough to do.
+const BUSY_LEAVES: u64 = 4096;
+const BUSY_SLOWER: u64 = 8;
 /// Of so many sweeps one reads the log: its last file and one other.
 const LOG_EVERY: u64 = 4;
 /// What is said about damage to who cannot read it all.
@@ -21,6 +24,8 @@ pub(super) struct Keeping {
     /// A job has the disk: one at a time.
     busy: bool,
     sweeps: u64,
+    /// The leaves there were when a sweep was last due.
+    size: u64,
     /// Bundles that have come for damaged ones.
     arrived: VecDeque<(u64, Vec<u8>)>,
     /// Damage that was told and is not mended yet.
@@ -57,6 +62,10 @@ impl<M: Medium> Node<M> {
             self.keeping.busy = true;
             self.jobs.push_back(Job(Work::Mend { archive: self.store().archive(), bundle, octets }));
         } else if self.ticks.is_multiple_of(SWEEP_TICKS) && !self.taking.installs() {
+            let written = self.tree.size().saturating_sub(std::mem::replace(&mut self.keeping.size, self.tree.size()));
+            if written >= BUSY_LEAVES && !self.ticks.is_multiple_of(SWEEP_TICKS * BUSY_SLOWER) {
+                return;
+            }
             self.keeping.busy = true;
             self.keeping.sweeps += 1;
             let files = if self.keeping.sweeps.is_multiple_of(LOG_EVERY) { 2 } else { 0 };

@@ -366,7 +366,12 @@ impl World {
         let Some(node) = machine.node.as_mut() else { return Ok(()) };
         let inputs = std::mem::take(&mut machine.inbox);
         let mut said = Said::default();
-        let done = node.steps(inputs, now, &mut said);
+        let mut done = node.steps(inputs, now, &mut said);
+        // Now and then it has nothing else to do.
+        if done.is_ok() && self.now.is_multiple_of(2) {
+            done = node.tell(now, &mut said);
+            node.prepare();
+        }
         let life = machine.life;
         if done.is_ok() {
             machine.checked = self.truth.compare(name, node, machine.checked)?;

@@ -282,6 +282,10 @@ impl<M: Medium> Network<M> {
         let Some(node) = self.nodes.get_mut(&number) else { return };
         let now = self.now.plus_ms(self.ahead_ms.get(&number).copied().unwrap_or_default());
         node.step(input, now, &mut outputs).unwrap();
+        node.tell(now, &mut outputs).unwrap();
+        if number.is_multiple_of(2) {
+            node.prepare();
+        }
         while let Some(job) = node.job().filter(|_| self.works) {
             node.done(job.run()).unwrap();
         }
