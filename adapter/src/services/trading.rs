@@ -2,7 +2,7 @@
 
 use crate::fault::{Fault, Reason};
 use crate::services::directory;
-use crate::site::{Account, Located, Site};
+use crate::site::{Account, Located, Site, pruned};
 use crate::steps::{self, Step};
 use crate::unified::Principal;
 use crate::unified::trading::{
@@ -112,19 +112,32 @@ pub async fn history(site: &Site, account: &Account, request: History, _: Timest
         ..Filter::default()
     };
     let direction = if request.latest_first == Some(true) { Direction::Descending } else { Direction::Ascending };
+    let gone = hidden(site, filter.from, request.cursor, direction).await?;
     let page = site.histories.page(filter, request.cursor, limit, direction).await?;
     let mut entries = Vec::with_capacity(page.indexes.len());
-    for index in page.indexes {
-        let (leaf, trade) = match site.leaf_as::<Trade>(index).await {
-            // What was found before it counts; the next page says what is not here any more.
-            Err(fault) if fault.reason() == Reason::Pruned && !entries.is_empty() => {
-                return Ok(HistoryResponse { entries, next: Some(index), previous: page.previous });
-            }
-            found => found?,
-        };
+    // Past the last one that is here the next page says that there were more.
+    let end = gone.filter(|gone| direction == Direction::Descending && page.next.is_none_or(|next| next <= *gone));
+    for index in page.indexes.into_iter().filter(|index| gone.is_none_or(|gone| *index > gone)) {
+        let (leaf, trade) = site.leaf_as::<Trade>(index).await?;
         entries.push(TradeEntry { index, time: leaf.time.into(), trade });
     }
-    Ok(HistoryResponse { entries, next: page.next, previous: page.previous })
+    Ok(HistoryResponse { entries, next: end.or(page.next), previous: page.previous })
+}
+
+/// The last leaf that is not here any more, where the question reaches so far back. An index that was made anew knows nothing of it,
+/// and an answer without a word would pass for whole.
+///
+/// # Errors
+/// The page begins there.
+async fn hidden(site: &Site, from: Option<Timestamp>, cursor: Option<u64>, direction: Direction) -> Result<Option<u64>, Fault> {
+    let floor = site.archive.floor();
+    let Some(gone) = floor.checked_sub(1) else { return Ok(None) };
+    let since = site.leaf(floor).await?.0.time;
+    if from.is_some_and(|from| from > since) {
+        return Ok(None);
+    }
+    let begins = cursor.unwrap_or(if direction == Direction::Ascending { 0 } else { u64::MAX });
+    if begins < floor { Err(pruned("what came before", floor)) } else { Ok(Some(gone)) }
 }
 
 fn user(account: &Account) -> Result<Principal, Fault> {
