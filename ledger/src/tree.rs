@@ -1,5 +1,6 @@
 //! The Merkle tree of RFC 6962 §2.1: append, root at any size, inclusion and consistency proofs, and their verification.
 
+use crate::diff::Subtree;
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -170,6 +171,12 @@ impl Tree {
         (first..first.checked_add(width.min(TILE))?).map(|index| self.subtree(level, index, &mut read)).collect()
     }
 
+    /// The root of a complete subtree. `None` beyond the tree, or if a tile on the disk is damaged.
+    #[must_use]
+    pub fn subtree_root(&self, subtree: Subtree) -> Option<Hash> {
+        self.subtree(usize::try_from(subtree.level).ok()?, subtree.index, &mut Read::new())
+    }
+
     /// MTH(D[0:size]); of the empty tree it is SHA-256 of nothing. `None` beyond the tree.
     #[must_use]
     pub fn root(&self, size: u64) -> Option<Hash> {
@@ -279,6 +286,12 @@ fn levels_of(leaves: Vec<Hash>) -> Vec<Vec<Hash>> {
 pub fn root_of(hashes: &[Hash]) -> Option<Hash> {
     assert!(hashes.len().is_power_of_two(), "a complete subtree");
     levels_of(hashes.to_vec()).last()?.first().copied()
+}
+
+/// The root over complete subtrees, each smaller than the one before it: MTH of the leaves that they hold. `None` of none.
+#[must_use]
+pub fn root_of_peaks(peaks: &[Hash]) -> Option<Hash> {
+    peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right))
 }
 
 /// The largest power of two below `count` (count > 1).
