@@ -7,6 +7,7 @@ mod query;
 mod verifying;
 
 pub use complete::Complete;
+pub(crate) use export::bodies;
 pub use export::{ExportError, bundle};
 pub use manifest::Covered;
 pub use query::Query;
@@ -148,11 +149,11 @@ impl Report {
     }
 }
 
-/// Reads a directory and verifies it, offline.
+/// Reads a bundle's directory: its files, and the names of what is there and can be none.
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn verify(dir: &Path, trust: &Trust) -> io::Result<Report> {
+pub fn read(dir: &Path) -> io::Result<(Files, Vec<String>)> {
     let mut files = Files::new();
     let mut odd = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -171,12 +172,26 @@ pub fn verify(dir: &Path, trust: &Trust) -> io::Result<Report> {
             }
         }
     }
-    let mut report = verify_files(&files, trust);
+    Ok((files, odd))
+}
+
+/// Verifies what [`read`] gave, offline.
+#[must_use]
+pub fn verify_all((files, odd): &(Files, Vec<String>), trust: &Trust) -> Report {
+    let mut report = verify_files(files, trust);
     for name in odd {
-        report.blame(&name, "does not belong here");
+        report.blame(name, "does not belong here");
     }
     report.problems.sort();
-    Ok(report)
+    report
+}
+
+/// Reads a directory and verifies it, offline.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn verify(dir: &Path, trust: &Trust) -> io::Result<Report> {
+    Ok(verify_all(&read(dir)?, trust))
 }
 
 /// The keys that members hold and held as PEM, for openssl: those of the genesis, and the later ones with their first leaf.

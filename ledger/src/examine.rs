@@ -1,30 +1,69 @@
 //! A node's directory verified from its bytes to what they mean, offline: nothing in it is believed, nothing is changed.
 
+mod range;
+mod resume;
+mod walk;
+
+pub use range::examine_range;
+
 use crate::archive::Damage;
 use crate::at_rest::AtRest;
-use crate::body::Request;
-use crate::checkpoint::{Note, Policy};
 use crate::frames::AHEAD_BYTES;
-use crate::inspect::{inspect, oddity, whole};
+use crate::inspect::{inspect, oddity};
 use crate::keys::SecretKey;
 use crate::medium::{Medium, Overlay, StoreError};
 use crate::node::{Config, Node};
-use crate::record::{Entry, Kind, Leaf, Outcome, Refusal};
+use crate::record::Entry;
 use crate::segment::span;
 use crate::snapshot::{self, Snapshot, size_of};
-use crate::state::State;
 use crate::store::Store;
-use crate::tree::{Hash, Tree};
+use crate::tree::Hash;
 use crate::wal::Wal;
-use crate::witness::Fork;
-use std::collections::BTreeMap;
+use resume::Halfway;
 
 /// The deepest level.
 pub const LEVEL_MAX: u8 = 5;
-/// Leaves whose signatures are verified together.
-const TOGETHER: usize = 512;
-/// Octets at the beginning of a leaf in which its kind stands.
-const HEAD: usize = 400;
+
+/// Who does work whose parts do not depend on each other. The ledger has no threads of its own; results come in the order of the
+/// work, whoever does it.
+pub trait Crew {
+    /// Does each part.
+    fn each<T: Send, R: Send>(&self, work: Vec<T>, part: impl Fn(T) -> R + Sync) -> Vec<R>;
+}
+
+/// One after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone;
+
+impl Crew for Alone {
+    fn each<T: Send, R: Send>(&self, work: Vec<T>, part: impl Fn(T) -> R + Sync) -> Vec<R> {
+        work.into_iter().map(part).collect()
+    }
+}
+
+/// How far an examination is.
+pub struct Point<'a> {
+    /// Leaves that are done.
+    pub done: u64,
+    /// Of so many.
+    pub all: u64,
+    halfway: &'a dyn Fn() -> Vec<u8>,
+}
+
+impl std::fmt::Debug for Point<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} leaves", self.done, self.all)
+    }
+}
+
+impl Point<'_> {
+    /// What an examination of the same directory goes on from: see [`examine`]. It is the state of the ledger at this point, and
+    /// what was found so far.
+    #[must_use]
+    pub fn halfway(&self) -> Vec<u8> {
+        (self.halfway)()
+    }
+}
 
 /// What is verified, and by what.
 #[derive(Clone, Debug)]
@@ -59,51 +98,92 @@ impl Findings {
     fn blame(&mut self, file: &str, what: impl std::fmt::Display) {
         self.damage.push(Damage { file: file.to_owned(), offset: 0, bundle: None, what: what.to_string() });
     }
+
+    fn sort(&mut self) {
+        self.damage.sort();
+        self.damage.dedup();
+    }
 }
 
-/// Verifies a directory. `progress` is told how many leaves are done, of how many.
+/// Verifies a directory. `progress` is told how far it is. `halfway` are the octets of a [`Point`] of an examination that was broken
+/// off: what it looked at is not looked at again.
 ///
 /// # Errors
-/// The medium cannot be read, the genesis is none, or a key at rest is missing. Damage is no error.
-pub fn examine<M: Medium>(medium: &M, what: &Examination, progress: &mut dyn FnMut(u64, u64)) -> Result<Findings, StoreError> {
+/// The medium cannot be read, the genesis is none, a key at rest is missing, or `halfway` is damaged, of another directory or of another
+/// level. Damage is no error.
+pub fn examine<M: Medium>(
+    medium: &M,
+    what: &Examination,
+    crew: &impl Crew,
+    halfway: Option<&[u8]>,
+    progress: &mut dyn FnMut(&Point<'_>),
+) -> Result<Findings, StoreError> {
     let ledger = Hash::of(what.genesis.body());
-    let mut found = Findings::default();
     let names = medium.list()?;
+    if let Some(octets) = halfway {
+        let halfway = Halfway::read(octets, &ledger, what.level).map_err(StoreError::Diverged)?;
+        let mut found = walk::history(medium, what, crew, &names, Ok(halfway), progress)?;
+        found.sort();
+        return Ok(found);
+    }
+    let mut found = Findings::default();
     for name in &names {
         if let Some(odd) = oddity(medium, name)? {
             found.blame(name, odd);
         }
     }
-    if what.level > 0 {
-        lengths(medium, &names, &mut found)?;
-        if let Some(what) = agreement(medium, &names, &ledger, what.at_rest.as_ref()) {
-            found.blame(names.iter().rfind(|name| name.starts_with("wal_")).map_or("", String::as_str), what);
-        }
-        let inspection = match inspect(medium.clone(), &ledger, what.at_rest.clone()) {
-            Ok(inspection) => inspection,
-            Err(StoreError::Diverged(what)) => {
-                found.blame(names.iter().find(|name| name.starts_with("wal_")).map_or("", String::as_str), what);
-                found.damage.sort();
-                return Ok(found);
-            }
-            Err(other) => return Err(other),
-        };
-        found.damage.extend(inspection.damage);
-        (found.leaves, found.root) = (inspection.sealed, inspection.root);
-        // What opening takes for an interrupted seal may be a lost or an older snapshot.
-        for (name, (_, end)) in names.iter().filter_map(|name| Some((name, span(name)?))) {
-            if end > inspection.sealed {
-                found.blame(name, "no snapshot covers this segment: an interrupted seal, or a snapshot that is lost or older");
-            }
-        }
+    if what.level > 0 && !look_through(medium, what, &ledger, &names, &mut found)? {
+        found.sort();
+        return Ok(found);
     }
     let opens = found.root.is_some() || found.leaves == 0 && !found.damage.iter().any(|damage| damage.file.starts_with("wal_"));
     if what.level > 1 && opens {
-        history(medium, what, &ledger, &names, &mut found, progress)?;
+        found = walk::history(medium, what, crew, &names, Err(found), progress)?;
     }
-    found.damage.sort();
-    found.damage.dedup();
+    found.sort();
     Ok(found)
+}
+
+/// Frames, checksums, hashes and tiles; says whether the log is of this ledger.
+fn look_through<M: Medium>(
+    medium: &M,
+    what: &Examination,
+    ledger: &Hash,
+    names: &[String],
+    found: &mut Findings,
+) -> Result<bool, StoreError> {
+    lengths(medium, names, found)?;
+    if let Some(what) = agreement(medium, names, ledger, what.at_rest.as_ref()) {
+        found.blame(names.iter().rfind(|name| name.starts_with("wal_")).map_or("", String::as_str), what);
+    }
+    let inspection = match inspect(medium.clone(), ledger, what.at_rest.clone()) {
+        Ok(inspection) => inspection,
+        Err(StoreError::Diverged(what)) => {
+            found.blame(names.iter().find(|name| name.starts_with("wal_")).map_or("", String::as_str), what);
+            return Ok(false);
+        }
+        Err(other) => return Err(other),
+    };
+    found.damage.extend(inspection.damage);
+    (found.leaves, found.root) = (inspection.sealed, inspection.root);
+    // What opening takes for an interrupted seal may be a lost or an older snapshot.
+    for (name, (_, end)) in names.iter().filter_map(|name| Some((name, span(name)?))) {
+        if end > inspection.sealed {
+            found.blame(name, "no snapshot covers this segment: an interrupted seal, or a snapshot that is lost or older");
+        }
+    }
+    Ok(true)
+}
+
+/// The node of a directory as it would start, to look at: nothing is changed, and it takes part in nothing.
+///
+/// # Errors
+/// The directory is damaged or of another ledger, the genesis is none, a key at rest is missing, or the medium failed.
+pub fn look<M: Medium>(medium: &M, genesis: &Entry, at_rest: Option<AtRest>) -> Result<Node<Overlay<M>>, StoreError> {
+    let store = Store::open(Overlay::new(medium.clone()), &Hash::of(genesis.body()), at_rest)?;
+    // Any number and key will do.
+    let config = Config { node: u64::MAX, ..Config::new("auditor", genesis.clone(), SecretKey::from_seed([0; 32])) };
+    Node::open(config, store)
 }
 
 /// The log's files are written ahead in whole steps, and its parts have no gap to the snapshot.
@@ -145,204 +225,4 @@ fn agreement<M: Medium>(medium: &M, names: &[String], ledger: &Hash, at_rest: Op
     }
     let other = wal.term(index).is_some_and(|term| term != snapshot.raft_term);
     other.then(|| format!("entry {index} of the log is another than that of the snapshot"))
-}
-
-/// The leaves, from the segments and, after them, from the log: the tree, its checkpoints, signatures and what they lead to.
-fn history<M: Medium>(
-    medium: &M,
-    what: &Examination,
-    ledger: &Hash,
-    names: &[String],
-    found: &mut Findings,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<(), StoreError> {
-    let last = names.iter().rfind(|name| name.starts_with("wal_")).cloned().unwrap_or_default();
-    let store = Store::open(Overlay::new(medium.clone()), ledger, what.at_rest.clone());
-    // A node of this directory that never takes part: any number and key will do.
-    let config = Config { node: u64::MAX, ..Config::new("auditor", what.genesis.clone(), SecretKey::from_seed([0; 32])) };
-    let node = match store.and_then(|store| Node::open(config, store)) {
-        Ok(node) => node,
-        Err(StoreError::Io { what, path, error }) => return Err(StoreError::Io { what, path, error }),
-        Err(other) => {
-            found.blame(&last, other);
-            return Ok(());
-        }
-    };
-    (found.leaves, found.root) = (node.state().size(), node.tree().root(node.state().size()));
-    if what.level < 3 {
-        return Ok(());
-    }
-    if node.store().floor() > 0 {
-        found.unseen.push(format!("levels 3 to 5 begin with leaf 0, and the leaves below {} were pruned", node.store().floor()));
-        return Ok(());
-    }
-    let mut walk = Walk::new(&node, what, names, last)?;
-    for index in 1..node.state().size() {
-        walk.take(index, found)?;
-        if index % 1024 == 0 {
-            progress(index, node.state().size());
-        }
-    }
-    walk.end(medium, names, found)
-}
-
-/// The way through the leaves.
-struct Walk<'a, M: Medium> {
-    node: &'a Node<M>,
-    level: u8,
-    /// At level 5 everything the leaves say, before it what the members decided.
-    state: State,
-    /// Kept checkpoints by size.
-    notes: BTreeMap<u64, &'a str>,
-    segments: Vec<(u64, &'a str)>,
-    /// The log's last file, which holds what is in no segment.
-    log: String,
-    waiting: Vec<(u64, Outcome, Request)>,
-    bodies: Option<(Hash, Vec<Hash>)>,
-}
-
-impl<'a, M: Medium> Walk<'a, M> {
-    fn new(node: &'a Node<M>, what: &Examination, names: &'a [String], log: String) -> Result<Self, StoreError> {
-        let bad = |error: &dyn std::fmt::Display| StoreError::Diverged(format!("the genesis is not acceptable: {error}"));
-        let request = Request::read(what.genesis.clone()).map_err(|error| bad(&error))?;
-        let (state, _) = State::found(request).map_err(|error| bad(&error))?;
-        let notes = names.iter().filter_map(|name| Some((name.strip_prefix("note_")?.parse().ok()?, name.as_str()))).collect();
-        let segments = names.iter().filter_map(|name| Some((span(name)?.1, name.as_str()))).collect();
-        Ok(Self { node, level: what.level, state, notes, segments, log, waiting: Vec::new(), bodies: None })
-    }
-
-    fn take(&mut self, index: u64, found: &mut Findings) -> Result<(), StoreError> {
-        let octets = match self.node.leaf(index) {
-            Ok(octets) => octets,
-            Err(StoreError::Io { what, path, error }) => return Err(StoreError::Io { what, path, error }),
-            // A damaged bundle was named already; what follows it cannot be replayed.
-            Err(_) => {
-                self.level = self.level.min(3);
-                return Ok(());
-            }
-        };
-        let head = octets.get(..HEAD.min(octets.len())).unwrap_or_default();
-        let decides = [Kind::Proposal, Kind::Ballot, Kind::Key].iter().any(|kind| {
-            let attribute = format!(" kind=\"{}\"", kind.code());
-            head.windows(attribute.len()).any(|window| window == attribute.as_bytes())
-        });
-        if decides || self.level > 3 {
-            match Leaf::read(&octets) {
-                Ok(leaf) => self.read(leaf, &octets, found),
-                Err(error) => self.blame(index, error, found),
-            }
-        }
-        if let Some(name) = self.notes.get(&(index + 1)) {
-            let text = whole(self.node.store().note_of(index + 1))?.unwrap_or_default();
-            self.noted(name, &text, found);
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, leaf: Leaf, octets: &[u8], found: &mut Findings) {
-        let (index, kind, outcome) = (leaf.index, leaf.kind, leaf.outcome);
-        let decides = matches!(kind, Kind::Proposal | Kind::Ballot | Kind::Key);
-        if kind != Kind::StateRoot && self.level > 3 {
-            match Request::read(leaf.entry.clone()) {
-                Ok(request) => {
-                    self.batched(&leaf, &request, found);
-                    self.waiting.push((index, outcome, request));
-                }
-                Err(verdict) => self.blame(index, verdict, found),
-            }
-        }
-        // Keys change with these: what came before was signed with those of before.
-        if decides || self.waiting.len() >= TOGETHER {
-            self.check(found);
-        }
-        if self.level == LEVEL_MAX {
-            match self.state.replay(leaf) {
-                Ok(applied) if applied.octets == octets => {}
-                Ok(_) => self.blame(index, "the rules lead to another leaf: its outcome, streams or state are others", found),
-                Err(verdict) => self.blame(index, verdict, found),
-            }
-        } else if decides && let Err(verdict) = self.state.follow(leaf) {
-            self.blame(index, verdict, found);
-        }
-    }
-
-    /// The bodies of a batch lead to the root that its parties signed.
-    fn batched(&mut self, leaf: &Leaf, request: &Request, found: &mut Findings) {
-        let Some(place) = leaf.entry.place() else { return };
-        let hash = request.records().first().map(crate::body::Record::hash).unwrap_or_default();
-        let (root, bodies) = self.bodies.get_or_insert_with(|| (place.root, Vec::new()));
-        let next = *root == place.root && bodies.len() == usize::from(place.position);
-        bodies.push(hash);
-        let whole = bodies.len() == usize::from(place.size);
-        let leads = !whole || root_over(bodies) == Some(place.root);
-        if whole || !next {
-            self.bodies = None;
-        }
-        if !next || !leads {
-            self.blame(leaf.index, "its batch is not what its parties signed", found);
-        }
-    }
-
-    fn check(&mut self, found: &mut Findings) {
-        let (said, requests): (Vec<_>, Vec<_>) =
-            self.waiting.drain(..).map(|(index, outcome, request)| ((index, outcome), request)).unzip();
-        found.signatures += requests.iter().map(|request| request.entry().signatures().len() as u64).sum::<u64>();
-        for (checked, (index, outcome)) in self.state.check(requests).into_iter().zip(said) {
-            let revoked = outcome == Outcome::Refused(Refusal::KeyRevoked);
-            match checked {
-                Err(verdict) => self.blame(index, verdict, found),
-                Ok(checked) if (checked.refusal() == Some(Refusal::KeyRevoked)) != revoked => {
-                    self.blame(index, "its outcome does not fit the key that it is signed with", found);
-                }
-                Ok(_) => {}
-            }
-        }
-    }
-
-    /// A checkpoint is of this tree, its quorum signed it, and every line is a signature of a member's node.
-    fn noted(&self, file: &str, text: &str, found: &mut Findings) {
-        let policy = Policy::of_members(&self.state.origin(), self.state.members(), self.state.quorum());
-        match policy.verify(text) {
-            Err(distrust) => found.blame(file, distrust),
-            Ok(checkpoint) if self.node.tree().root(checkpoint.size) != Some(checkpoint.root) => {
-                found.blame(file, "the checkpoint is of another history");
-            }
-            Ok(_) => {
-                let note = Note::parse(text).ok();
-                let strange = note.iter().flat_map(|note| &note.signatures).find(|line| !policy.knows(line));
-                match strange {
-                    Some(line) => found.blame(file, format_args!("the line of {} is no signature of a member's node", line.name)),
-                    None => found.checkpoints += 1,
-                }
-            }
-        }
-    }
-
-    /// What is about the whole: the published checkpoint, and evidence of forks.
-    fn end<U: Medium>(mut self, medium: &U, names: &[String], found: &mut Findings) -> Result<(), StoreError> {
-        self.check(found);
-        if let Some(text) = self.node.store().note() {
-            self.noted(&self.log, text, found);
-        }
-        let policy = Policy::of_members(&self.state.origin(), self.state.members(), self.state.quorum());
-        for name in names.iter().filter(|name| name.starts_with("fork_")) {
-            let text = String::from_utf8(medium.read_all(name)?).unwrap_or_default();
-            match Fork::parse(&text).and_then(|fork| fork.verify(&policy)) {
-                Ok(lie) => found.unseen.push(format!("{name} proves that a member lied about the first {} leaves", lie.size)),
-                Err(unfounded) => found.blame(name, unfounded),
-            }
-        }
-        Ok(())
-    }
-
-    fn blame(&self, index: u64, what: impl std::fmt::Display, found: &mut Findings) {
-        let file = self.segments.iter().find(|(end, _)| index < *end).map_or(self.log.as_str(), |(_, name)| name);
-        found.blame(file, format_args!("leaf {index}: {what}"));
-    }
-}
-
-fn root_over(hashes: &[Hash]) -> Option<Hash> {
-    let mut tree = Tree::default();
-    hashes.iter().for_each(|hash| tree.push(*hash));
-    tree.root(tree.size())
 }

@@ -283,7 +283,7 @@ impl Index {
     /// # Errors
     /// The directory cannot be read, or a process uses it.
     pub fn inspect(dir: &Path) -> Result<Vec<Damage>, IndexError> {
-        closing::inspect(&Directory::open(dir)?, &dir.join(ROWS))
+        closing::inspect(&Directory::look(dir)?, &dir.join(ROWS))
     }
 
     fn view(&self) -> MutexGuard<'_, View> {

@@ -303,7 +303,7 @@ impl Medium for Directory {
 
 /// A medium as it would be after changes that are kept in memory: what is under it is only read.
 #[derive(Clone, Debug)]
-pub(crate) struct Overlay<M> {
+pub struct Overlay<M> {
     under: M,
     /// Files that were changed, whole; `None` for those that are gone.
     changed: Arc<Mutex<BTreeMap<String, Option<Vec<u8>>>>>,

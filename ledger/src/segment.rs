@@ -94,8 +94,9 @@ pub(crate) fn name(first: u64, end: u64) -> String {
     format!("seg_{first:012}-{:012}.sealed", end - 1)
 }
 
-/// First leaf and the one after the last, by a file's name.
-pub(crate) fn span(name: &str) -> Option<(u64, u64)> {
+/// First leaf and the one after the last, by a file's name; `None` if it is no segment's.
+#[must_use]
+pub fn span(name: &str) -> Option<(u64, u64)> {
     let (first, last) = name.strip_prefix("seg_")?.strip_suffix(".sealed")?.split_once('-')?;
     let (first, end) = (first.parse().ok()?, last.parse::<u64>().ok()?.checked_add(1)?);
     (first < end && first % BUNDLE == 0 && end % BUNDLE == 0).then_some((first, end))

@@ -423,6 +423,14 @@ impl<M: Medium> Store<M> {
         self.guarded(|store| put_file(&store.medium, &format!("{NOTE}{size:012}"), note.as_bytes()))
     }
 
+    /// The sizes for which checkpoints were kept, in order.
+    ///
+    /// # Errors
+    /// The medium failed.
+    pub fn notes(&self) -> Result<Vec<u64>, StoreError> {
+        Ok(self.medium.list()?.iter().filter_map(|name| name.strip_prefix(NOTE)?.parse().ok()).collect())
+    }
+
     /// The checkpoint that was kept for a size.
     ///
     /// # Errors

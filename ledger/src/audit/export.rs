@@ -103,7 +103,7 @@ fn path<M: Medium>(node: &Node<M>, index: u64, place: Place, batches: &mut BTree
 }
 
 /// The tree over the bodies of a batch. Its leaves stand one after the other, but for state roots.
-fn bodies<M: Medium>(node: &Node<M>, index: u64, place: Place) -> Result<Tree, ExportError> {
+pub(crate) fn bodies<M: Medium>(node: &Node<M>, index: u64, place: Place) -> Result<Tree, ExportError> {
     let mut bodies = BTreeMap::new();
     let mut take = |at: u64| {
         let whole = whole(&node.leaf(at).map_err(ExportError::Store)?)?;
