@@ -1,6 +1,8 @@
 //! The command line: verbs, their arguments, and their exit statuses.
 
 pub mod audit;
+mod diff;
+mod examine;
 pub mod govern;
 pub mod history;
 pub mod init;
@@ -8,10 +10,12 @@ pub mod ledger;
 pub mod member;
 pub mod print;
 pub mod profile;
+mod report;
 pub mod salt;
 pub mod session;
 mod sim;
 pub mod verbs;
+mod watch;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use session::Failure;
@@ -62,7 +66,7 @@ pub enum Verb {
     /// Example: waybill directory search --profile city/civil/clerk.toml
     #[command(subcommand)]
     Directory(Directory),
-    /// Evidence: pull a history, verify it offline.
+    /// Evidence: pull a history, verify it offline, report on it, follow nodes live.
     ///
     /// Example: waybill audit pull --profile city/bureau/auditor.toml --sector civil --bundle evidence
     #[command(subcommand)]
@@ -82,7 +86,7 @@ pub enum Verb {
     /// Example: waybill brake pull --profile city/bureau/admin.toml --reason key-stolen
     #[command(subcommand)]
     Brake(govern::Brake),
-    /// The ledger of a node: status, checkpoint, proof, witness, member, transfer, snapshot, backup, restore.
+    /// The ledger of a node: status, checkpoint, proof, diff, witness, member, transfer, snapshot, backup, restore.
     ///
     /// Example: waybill ledger status --profile city/bureau/admin.toml
     #[command(subcommand)]

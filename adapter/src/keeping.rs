@@ -1,7 +1,7 @@
 //! What an operator does to the directory of a stopped node: going on alone after the loss of a quorum, and pruning.
 
 use crate::config::{Config, Misconfigured, file};
-use ledger::examine::{Examination, LEVEL_MAX, examine};
+use ledger::examine::{Alone, Examination, LEVEL_MAX, examine};
 use ledger::keys::SecretKey;
 use ledger::medium::Directory;
 use ledger::node::{Copy, Node};
@@ -75,7 +75,8 @@ pub fn prune(config: &Config, below: u64, archive: &Path) -> Result<Pruned, Misc
     let copy = archive.join("ledger");
     let medium = Directory::look(&copy).map_err(|error| at(&error))?;
     let at_rest = config.ledger.at_rest_key.as_deref().map(crate::serve::at_rest).transpose()?;
-    let found = examine(&medium, &Examination { genesis, at_rest, level: LEVEL_MAX }, &mut |_, _| {}).map_err(|error| at(&error))?;
+    let found =
+        examine(&medium, &Examination { genesis, at_rest, level: LEVEL_MAX }, &Alone, None, &mut |_| {}).map_err(|error| at(&error))?;
     if let Some(damage) = found.damage.first() {
         let what = format!("the archive does not hold: {} at {}: {}; nothing was pruned", damage.file, damage.offset, damage.what);
         return Err(Misconfigured::Value(format!("{}: {what}", copy.display())));

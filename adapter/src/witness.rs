@@ -52,7 +52,7 @@ impl Witness {
             // Anything else is what a crash left of a write that nobody saw.
             if path.extension().is_some_and(|extension| extension == "checkpoint") {
                 let text = String::from_utf8_lossy(&crate::config::file(&path)?).into_owned();
-                let seen = Checkpoint::parse(&text).filter(|seen| path.ends_with(name(&seen.origin)));
+                let seen = read(&text).filter(|seen| path.ends_with(name(&seen.origin)));
                 let damaged = || Misconfigured::Value(format!("{}: not what this witness wrote; it must not guess", path.display()));
                 let seen = seen.ok_or_else(damaged)?;
                 last.insert(seen.origin.clone(), seen);
@@ -86,7 +86,7 @@ impl Witness {
         let new = path.with_extension("new");
         let failed = |error| Misconfigured::File(path.clone(), error);
         let mut file = File::create(&new).map_err(failed)?;
-        file.write_all(checkpoint.text().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(written(checkpoint).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         std::fs::rename(&new, &path).map_err(failed)?;
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)
     }
@@ -94,6 +94,40 @@ impl Witness {
 
 fn name(origin: &str) -> String {
     format!("{}.checkpoint", HEXLOWER.encode(&Sha256::digest(origin)))
+}
+
+/// What is remembered: the checkpoint's text, an empty line, and SHA-256 of the text.
+fn written(checkpoint: &Checkpoint) -> String {
+    let text = checkpoint.text();
+    format!("{text}\nsha256 {}\n", HEXLOWER.encode(&Sha256::digest(&text)))
+}
+
+/// Reads what [`written`] gives; the first version wrote the text alone.
+fn read(text: &str) -> Option<Checkpoint> {
+    let seen = Checkpoint::parse(text.split_once("\n\n").map_or(text.to_owned(), |(seen, _)| format!("{seen}\n")).as_str())?;
+    (text == written(&seen) || text == seen.text()).then_some(seen)
+}
+
+/// What is wrong with what a witness remembered. `ours` gives the root of a log that is at hand, at a size, if it goes so far.
+pub(crate) fn inspect(dir: &Path, ours: &dyn Fn(&str, u64) -> Option<Hash>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for item in dir.read_dir().into_iter().flatten() {
+        let Ok(path) = item.map(|item| item.path()) else { continue };
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let seen =
+            std::fs::read(&path).ok().and_then(|octets| read(&String::from_utf8(octets).ok()?)).filter(|seen| file == name(&seen.origin));
+        match seen {
+            None if file.ends_with(".new") => {
+                lines.push(format!("witness/{file} at 0: a file that was never finished, which the next start does not read"))
+            }
+            None => lines.push(format!("witness/{file} at 0: not what this witness wrote; it must not guess")),
+            Some(seen) if ours(&seen.origin, seen.size).is_some_and(|root| root != seen.root) => {
+                lines.push(format!("witness/{file} at 0: what was cosigned is not of this history"));
+            }
+            Some(_) => {}
+        }
+    }
+    lines
 }
 
 /// `POST /add-checkpoint`.

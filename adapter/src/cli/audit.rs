@@ -1,4 +1,4 @@
-//! The verbs of `audit`: pull evidence, and verify it offline.
+//! The verbs of `audit`: pull evidence, verify it offline, report on it, follow nodes live.
 
 use crate::cli::session::{Failure, Session};
 use crate::cli::verbs::{instant, open, status, usage};
@@ -6,14 +6,12 @@ use crate::cli::{Caller, Filter, print};
 use crate::config::{Misconfigured, file};
 use crate::unified::audit::{Pull, PullResponse};
 use clap::{Args, Subcommand};
-use ledger::audit::{Complete, Covered, Report, Trust};
+use ledger::audit::{Complete, Covered, Query, Report, Trust};
 use ledger::checkpoint::Policy;
-use ledger::examine::{Examination, examine};
-use ledger::medium::Directory;
-use ledger::record::Leaf;
+use ledger::record::{Kind, Leaf};
 use ledger::tree::Hash;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Verbs of `audit`.
 #[derive(Debug, Subcommand)]
@@ -35,8 +33,20 @@ pub enum Audit {
     },
     /// Verifies a bundle, or a node's data directory, offline. Ends 1 and names the file if anything in it was changed, added or removed.
     ///
-    /// Example: waybill audit verify city/civil/ledger --genesis city/genesis
+    /// Examples: waybill audit verify city/civil/ledger --genesis city/genesis
+    ///           waybill audit verify city/civil/ledger --genesis city/genesis --policy city/policy --range 1000..2000
     Verify(Verify),
+    /// Verifies a bundle or a node's data directory and tells a person what is in it: who asked what of whom, what was permitted and
+    /// denied, by which grants, and what nobody answered. Of what does not hold nothing is reported.
+    ///
+    /// Example: waybill audit report evidence --policy city/policy --csv trades.csv
+    Report(crate::cli::report::Tell),
+    /// Follows nodes: each new checkpoint is verified, goes on from the one that was seen last and is what its leaves lead to; new records
+    /// that fit are printed, a JSON document a line. A fork, a rollback, a wrong key, a missing quorum and an old checkpoint are alarms: a
+    /// line, and the exit status 3.
+    ///
+    /// Example: waybill audit watch --profile city/bureau/auditor.toml --policy city/policy --state seen --kind trade
+    Watch(Box<crate::cli::watch::Watch>),
 }
 
 /// What a bundle is to show; all that is given must hold.
@@ -77,6 +87,18 @@ pub struct Verify {
     /// The keys at rest of an encrypted data directory.
     #[arg(long)]
     pub at_rest: Option<PathBuf>,
+    /// Of a data directory, only these leaves, as 1000..2000, against the published checkpoint: those before them are not read.
+    #[arg(long, value_parser = crate::cli::examine::range)]
+    pub range: Option<Range<u64>>,
+    /// Of a data directory: a file that a run which is killed goes on from, when it is started again with it.
+    #[arg(long, conflicts_with = "range")]
+    pub resume: Option<PathBuf>,
+    /// Threads for a data directory; as many as there are processors. What is found is the same.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Say on standard error how far it is, also where that is no terminal.
+    #[arg(long)]
+    pub progress: bool,
     /// End 1 if the bundle holds an answer, or does not show that there is none in the whole period.
     #[arg(long)]
     pub expect_none: bool,
@@ -106,7 +128,29 @@ pub async fn run(verb: Audit) -> Result<(), Failure> {
             Ok(())
         }
         Audit::Verify(arguments) => verify(&arguments),
+        Audit::Watch(watch) => crate::cli::watch::run(&watch).await,
+        Audit::Report(tell) => crate::cli::report::run(&tell),
     }
+}
+
+/// A question as it is asked of leaves at hand.
+pub(super) fn query(question: &Question) -> Result<Query, Failure> {
+    let filter = &question.filter;
+    let kind =
+        question.kind.as_deref().map(|kind| Kind::from_code(kind).ok_or_else(|| usage(format!("--kind '{kind}': no kind of record"))));
+    Ok(Query {
+        sector: question.sector.clone(),
+        with: question.with.clone(),
+        sender: filter.sender.clone(),
+        receiver: filter.receiver.clone(),
+        what: filter.what.clone(),
+        kind: kind.transpose()?,
+        status: filter.status.as_deref().map(status).transpose()?.map(|status| status.to_string()),
+        purpose: question.purpose.clone(),
+        from: filter.from.as_deref().map(|from| instant("--from", from)).transpose()?.map(|from| from.0),
+        to: filter.to.as_deref().map(|to| instant("--to", to)).transpose()?.map(|to| to.0),
+        ..Query::default()
+    })
 }
 
 /// Pulls a bundle's files.
@@ -182,7 +226,10 @@ fn verified(bundle: &Path, trust: &Trust) -> Result<Report, Failure> {
 fn verify(arguments: &Verify) -> Result<(), Failure> {
     let has = |name: &str| arguments.bundle.join(name).exists();
     if arguments.bundle.is_dir() && !has("manifest.xml") && !has("manifest.sig") && !has("entries") {
-        return directory(arguments);
+        return crate::cli::examine::directory(arguments);
+    }
+    if arguments.range.is_some() || arguments.resume.is_some() {
+        return Err(usage(String::from("--range and --resume are for a node's data directory")));
     }
     let trust = trust(arguments.policy.as_deref(), arguments.genesis.as_deref())?;
     if arguments.bundle.is_file() {
@@ -199,62 +246,6 @@ fn verify(arguments: &Verify) -> Result<(), Failure> {
         return Err(Failure::DoesNotHold(if arguments.json { Vec::new() } else { lines }));
     }
     if arguments.expect_none { expected_none(&report) } else { Ok(()) }
-}
-
-/// Verifies a node's data directory.
-fn directory(arguments: &Verify) -> Result<(), Failure> {
-    let needed = "a data directory is verified by the genesis' file, as city/genesis: --genesis FILE (a bundle has a manifest.xml)";
-    let genesis = arguments.genesis.as_ref().map(PathBuf::from).filter(|path| path.is_file()).ok_or_else(|| usage(String::from(needed)))?;
-    let wrong = |error: &dyn std::fmt::Display| usage(format!("{}: {error}", genesis.display()));
-    let examination = Examination {
-        genesis: ledger::record::Entry::decode(&file(&genesis)?).map_err(|verdict| wrong(&verdict))?,
-        at_rest: arguments.at_rest.as_deref().map(crate::serve::at_rest).transpose()?,
-        level: arguments.level,
-    };
-    let dir = &arguments.bundle;
-    let failed = |error: &dyn std::fmt::Display| Failure::Misconfigured(Misconfigured::Value(format!("{}: {error}", dir.display())));
-    let medium = Directory::look(dir).map_err(|error| failed(&error))?;
-    let (since, mut said) = (Instant::now(), 0);
-    let mut progress = |done: u64, all: u64| {
-        let seconds = since.elapsed().as_secs();
-        if seconds > said {
-            said = seconds;
-            print::err(&format!("leaf {done} of {all} after {seconds} s"));
-        }
-    };
-    let found = examine(&medium, &examination, &mut progress).map_err(|error| failed(&error))?;
-    let mut lines: Vec<String> =
-        found.damage.iter().map(|damage| format!("{} at {}: {}", damage.file, damage.offset, damage.what)).collect();
-    lines.extend(strangers(dir).map_err(|error| Misconfigured::File(dir.clone(), error))?);
-    if arguments.json {
-        let document = serde_json::json!({
-            "verified": lines.is_empty(), "level": arguments.level, "leaves": found.leaves, "root": found.root.map(|root| root.to_string()),
-            "checkpoints": found.checkpoints, "signatures": found.signatures, "unseen": found.unseen, "problems": lines,
-        });
-        print::out(&document.to_string());
-    } else if lines.is_empty() {
-        let root = found.root.map_or_else(String::new, |root| format!(", root {root}"));
-        print::out(&format!("verified to level {}: {} leaves{root}", arguments.level, found.leaves));
-        print::out(&format!("{} checkpoints and {} signatures of parties hold", found.checkpoints, found.signatures));
-        found.unseen.iter().for_each(|unseen| print::out(unseen));
-        print::out("index/ is a cache and was not looked at: it can be deleted, the leaves give it again");
-    }
-    if lines.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(if arguments.json { Vec::new() } else { lines })) }
-}
-
-/// What is in a data directory that no store has there: folders but for the index, and anything in the lock.
-fn strangers(dir: &Path) -> std::io::Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for item in dir.read_dir()? {
-        let item = item?;
-        let (name, kind) = (item.file_name(), item.file_type()?);
-        let known = kind.is_file() && (name != "lock" || item.metadata()?.len() == 0) || kind.is_dir() && name == "index";
-        if !known || name.to_str().is_none() {
-            lines.push(format!("{} at 0: does not belong here", name.to_string_lossy()));
-        }
-    }
-    lines.sort();
-    Ok(lines)
 }
 
 /// That a bundle which holds shows that nothing fits its question.

@@ -40,6 +40,12 @@ pub enum Ledger {
         /// The leaf's number, or the record's id.
         what: String,
     },
+    /// Says where two nodes part: the first leaf that differs, found by a few hashes, and who signed what. Ends 0 if they are the same,
+    /// or one goes on from the other, and 1 if they differ.
+    ///
+    /// Examples: waybill ledger diff --profile city/bureau/auditor.toml https://127.0.0.1:7101 https://127.0.0.1:7102
+    ///           waybill ledger diff --genesis city/genesis city/civil/ledger city/health/ledger
+    Diff(Box<crate::cli::diff::Diff>),
     /// Brings the latest checkpoint to a witness and prints its cosignature.
     Witness {
         /// Who asks whom.
@@ -129,6 +135,7 @@ pub async fn run(verb: Ledger) -> Result<(), Failure> {
         Ledger::Status { caller } => status(&caller).await,
         Ledger::Checkpoint { caller, policy } => checkpoint(&caller, policy.as_deref()).await,
         Ledger::Proof { caller, what } => proof(&caller, &what).await,
+        Ledger::Diff(diff) => crate::cli::diff::run(&diff).await,
         Ledger::Witness { caller, to } => witness(&caller, &to).await,
         Ledger::Member(verb) => crate::cli::member::run(verb).await,
         Ledger::Transfer { caller, member } => transfer(&caller, &member).await,

@@ -42,6 +42,8 @@ pub enum Failure {
     Garbled(String),
     /// A check does not hold; the lines say where.
     DoesNotHold(Vec<String>),
+    /// A watched node shows what it must not.
+    Alarm(String),
 }
 
 impl From<Misconfigured> for Failure {
@@ -57,7 +59,7 @@ impl Failure {
         match self {
             Self::DoesNotHold(_) => 1,
             Self::Usage(_) => 2,
-            Self::Misconfigured(_) => 3,
+            Self::Misconfigured(_) | Self::Alarm(_) => 3,
             Self::Unreached(..) => 4,
             Self::Fault(received) => match received.stable() {
                 Some(Reason::Denied | Reason::NotRegistered | Reason::NotPermitted | Reason::FailedAuthentication) => 5,
@@ -97,6 +99,7 @@ impl fmt::Display for Failure {
             Self::Conflict(what) => write!(f, "error[conflict]: {what}"),
             Self::Garbled(what) => write!(f, "error[answer]: {what}"),
             Self::DoesNotHold(lines) => f.write_str(&lines.join("\n")),
+            Self::Alarm(what) => f.write_str(what),
         }
     }
 }
@@ -119,7 +122,15 @@ impl Session {
     /// # Errors
     /// See [`Failure`].
     pub async fn call<T: Document>(&self, service: &str, request: &impl Document) -> Result<T, Failure> {
-        let answer = self.element(service, &request.element()).await?;
+        self.call_at(&self.node, service, request).await
+    }
+
+    /// Calls an operation of another node and reads its answer.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn call_at<T: Document>(&self, node: &str, service: &str, request: &impl Document) -> Result<T, Failure> {
+        let answer = self.element_at(node, service, &request.element()).await?;
         T::of(&answer).map_err(|unreadable| Failure::Garbled(unreadable.to_string()))
     }
 
@@ -128,11 +139,15 @@ impl Session {
     /// # Errors
     /// See [`Failure`].
     pub async fn element(&self, service: &str, request: &Element) -> Result<Element, Failure> {
-        let url = format!("{}/ws/{service}", self.node);
+        self.element_at(&self.node, service, request).await
+    }
+
+    async fn element_at(&self, node: &str, service: &str, request: &Element) -> Result<Element, Failure> {
+        let url = format!("{node}/ws/{service}");
         let octets = Draft::new(Version::Soap12).body(request.clone()).octets();
         let content_type = Version::Soap12.content_type(None);
         let reply = self.client.post(&url, &[("content-type", &content_type)], octets, Duration::from_secs(60)).await;
-        let reply = reply.map_err(|error| Failure::Unreached(self.node.clone(), error))?;
+        let reply = reply.map_err(|error| Failure::Unreached(node.to_owned(), error))?;
         let limits = Limits { document_bytes_max: ANSWER_BYTES_MAX, ..Limits::default() };
         let envelope = soap::parse(&reply.body, reply.header("content-type").unwrap_or_default(), None, &limits);
         let envelope = envelope.map_err(|refused| Failure::Garbled(format!("HTTP {}: {}", reply.status, refused.fault.sentence())))?;
