@@ -24,9 +24,20 @@ impl Drop for Closing {
     }
 }
 
+/// sled's threads may still shorten or write a file when its last handle is gone: its files are read until two readings agree.
+const SETTLE: std::time::Duration = std::time::Duration::from_millis(10);
+const SETTLE_MAX: usize = 100;
+
 impl Closing {
     fn close(&self) -> Result<(), IndexError> {
-        let text = listed(&self.medium, &self.rows)?;
+        let mut text = listed(&self.medium, &self.rows)?;
+        for _ in 0..SETTLE_MAX {
+            std::thread::sleep(SETTLE);
+            let before = std::mem::replace(&mut text, listed(&self.medium, &self.rows)?);
+            if before == text {
+                break;
+            }
+        }
         self.medium.create(DRAFT)?;
         self.medium.write(DRAFT, 0, text.as_bytes())?;
         self.medium.sync(DRAFT)?;
