@@ -521,7 +521,7 @@ impl<M: Medium> Node<M> {
         let entries: Vec<LogEntry> = ready.take_entries().into_iter().map(log_entry).collect();
         if ready.must_sync() || !entries.is_empty() {
             let note = self.note.take().map(|(note, _)| note);
-            let hard_state = self.hard_state();
+            let hard_state = self.hard_state(entries.last().map(|entry| entry.index));
             self.raft.mut_store().store.save(Batch { hard_state, entries: &entries, note: note.as_deref() })?;
         }
         // 6: votes and acknowledgements, which promise what is now on the disk.
@@ -572,12 +572,14 @@ impl<M: Medium> Node<M> {
         }
     }
 
-    /// As it stands: the commit index goes along, so that a saved checkpoint is one of what is known to be committed.
-    fn hard_state(&self) -> Option<HardState> {
+    /// As it stands, with entries up to `last` if there are any: the commit index goes along, so that a saved checkpoint is one of what is
+    /// known to be committed. It may be known of entries that are not on the disk yet: then not of those, or the log would not open.
+    fn hard_state(&self, last: Option<u64>) -> Option<HardState> {
         let state = self.raft.raft.hard_state();
+        let last = last.unwrap_or_else(|| self.store().last());
         let vote = if mutant::is("vote-not-saved") { 0 } else { state.vote };
         let term = if mutant::is("term-not-saved") { 0 } else { state.term };
-        Some(HardState { term, vote, commit: state.commit })
+        Some(HardState { term, vote, commit: state.commit.min(last) })
     }
 
     /// Applies committed entries in order. Those that this node admitted itself were read and checked then; the signatures
@@ -1043,7 +1045,7 @@ impl<M: Medium> Node<M> {
         self.mark_when_idle(now, outputs);
         let patience = self.election_ticks as u64;
         if let Some((note, _)) = self.note.take_if(|(_, since)| *since + patience <= self.ticks) {
-            let hard_state = self.hard_state();
+            let hard_state = self.hard_state(None);
             self.raft.mut_store().store.save(Batch { hard_state, note: Some(&note), entries: &[] })?;
         }
         self.lead_members(outputs);

@@ -250,10 +250,13 @@ impl<M: Medium> Wal<M> {
             entries.push(entry.clone());
         }
         let begin = self.frames.turn()?;
-        self.restart(base.0, base.1.unwrap_or_default())?;
-        for entries in entries.chunks(1024) {
-            self.save(Batch { entries, ..Batch::default() })?;
+        // One frame for all: a log that began anew and has lost its power before its entries were written would have lost them.
+        let mut frame = self.frame();
+        put(&mut frame, RESTART, &[base.0, base.1.unwrap_or_default()], &[]);
+        for entry in &entries {
+            put(&mut frame, ENTRY, &[entry.index, entry.term], &entry.data);
         }
+        self.append(frame)?;
         self.frames.remove_before(Some(begin))?;
         Ok(true)
     }

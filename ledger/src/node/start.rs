@@ -6,7 +6,7 @@ use crate::record::Leaf;
 use crate::snapshot::Snapshot;
 use crate::state::{Applied, State};
 use crate::store::Store;
-use crate::tree::Tree;
+use crate::tree::{Hash, Tree};
 use protobuf::Message as _;
 use raft::eraftpb::ConfState;
 use std::collections::VecDeque;
@@ -33,7 +33,12 @@ impl Start {
             return Ok(Self { state: founded, tree, members: None, applied: 0, resume: (0, 0) });
         };
         let bad = |what: &str| StoreError::Diverged(format!("the snapshot of {} leaves: {what}", snapshot.size));
-        let state = proven(&founded, &snapshot, &store.leaf(snapshot.size - 1)?)?;
+        let state = match store.leaf(snapshot.size - 1) {
+            Ok(last) => proven(&founded, &snapshot, &last)?,
+            // Its bundle will be mended. The state says what the leaf was, and the tree whether that is so.
+            Err(StoreError::Corrupt { .. }) => remade(&founded, &snapshot, tree.leaf(snapshot.size - 1))?,
+            Err(other) => return Err(other),
+        };
         if tree.root(snapshot.size) != Some(snapshot.root) {
             return Err(bad("its root is not that of its leaves"));
         }
@@ -41,6 +46,15 @@ impl Start {
         let resume = (snapshot.raft_index + 1, usize::try_from(snapshot.skip).unwrap_or(usize::MAX));
         Ok(Self { state, tree, members: Some(members), applied: snapshot.raft_index, resume })
     }
+}
+
+/// The state of a snapshot whose last leaf, the state root, is damaged here: if it gives a leaf with that leaf's hash.
+fn remade(founded: &State, snapshot: &Snapshot, last: Option<Hash>) -> Result<State, StoreError> {
+    let bad = |what: &str| StoreError::Diverged(format!("the snapshot of {} leaves: {what}", snapshot.size));
+    let mut state = State::decode(founded, &snapshot.state).ok_or_else(|| bad("its state cannot be read"))?;
+    let applied = state.mark(state.time());
+    let agree = applied.is_some_and(|applied| Some(applied.hash) == last) && state.size() == snapshot.size;
+    agree.then_some(state).ok_or_else(|| bad("its last leaf is damaged, and the state does not give it: put a copy of the segment there"))
 }
 
 /// The state of a snapshot, if its last leaf, the state root, speaks for it.
