@@ -563,7 +563,8 @@ impl From<xsd::validate::Invalid> for Fault {
 impl From<Malformed> for Fault {
     fn from(malformed: Malformed) -> Self {
         let reason = match malformed.rule {
-            Rule::NotWellFormed => Reason::NotWellFormed,
+            // A message is in memory when it is read: its source cannot fail.
+            Rule::NotWellFormed | Rule::Source => Reason::NotWellFormed,
             Rule::Doctype => Reason::Doctype,
             Rule::TooLarge => Reason::TooLarge,
             Rule::Encoding => Reason::Encoding,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may import whom; a line that is not here does not exist. ARCHITECTURE.md gives the reasons.
 const MAY_IMPORT: &[(&str, &str)] = &[
-    ("xsd", "encoding_rs quick-xml regex"),
+    ("xsd", "encoding_rs memchr quick-xml regex"),
     ("wsdl", "xsd"),
     ("mappings", "data-encoding regex sha2 xsd"),
     ("ledger", "aes-gcm crc32fast data-encoding ed25519-zebra protobuf raft rand_core sha2 sled slog xsd zstd"),

@@ -68,6 +68,14 @@ const START: Place = Place { line: 1, column: 1 };
 /// # Errors
 /// [`Rule::Encoding`]: unknown, contradicting itself, or octets that are not of the encoding.
 pub fn decode<'o>(octets: &'o [u8], charset: Option<&str>) -> Result<Cow<'o, str>, Malformed> {
+    let (encoding, octets) = recognise(octets, charset)?;
+    let text = to_text(octets, encoding)?;
+    agreed(&text, encoding)?;
+    Ok(text)
+}
+
+/// The encoding of a document by its first octets, and what follows its byte order mark.
+fn recognise<'o>(octets: &'o [u8], charset: Option<&str>) -> Result<(Charset, &'o [u8]), Malformed> {
     let (marked, octets) = byte_order_mark(octets)?;
     let told = charset.map(|name| known(name, "the transport")).transpose()?;
     if let (Some(marked), Some(told)) = (marked, told)
@@ -91,14 +99,103 @@ pub fn decode<'o>(octets: &'o [u8], charset: Option<&str>) -> Result<Cow<'o, str
             None => Charset::Utf8,
         },
     };
-    let text = to_text(octets, encoding)?;
-    if let Some(name) = declared(&text)
-        && !known(name, "the XML declaration")?.agrees(encoding)
-    {
-        return Err(refused(START, format!("the XML declaration says {name:?}, but the document is not read as that")));
-    }
-    Ok(text)
+    Ok((encoding, octets))
 }
+
+/// The XML declaration must not say another encoding than the one that the document is read as.
+fn agreed(text: &str, encoding: Charset) -> Result<(), Malformed> {
+    match declared(text) {
+        Some(name) if !known(name, "the XML declaration")?.agrees(encoding) => {
+            Err(refused(START, format!("the XML declaration says {name:?}, but the document is not read as that")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Octets in parts to text: what is left of a character waits for its other octets.
+pub(crate) struct Decoder {
+    charset: Charset,
+    table: Option<encoding_rs::Decoder>,
+    /// UTF-8 only: the first octets of a character.
+    waiting: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder for a document that starts with `head` (as much as [`HEAD_BYTES`], or all), and what follows its byte order mark.
+    pub(crate) fn new<'o>(head: &'o [u8], charset: Option<&str>) -> Result<(Self, &'o [u8]), Malformed> {
+        let (charset, rest) = recognise(head, charset)?;
+        let table = match charset {
+            Charset::Utf16Le => Some(encoding_rs::UTF_16LE),
+            Charset::Utf16Be | Charset::Utf16 => Some(encoding_rs::UTF_16BE),
+            Charset::Table(table) => Some(table),
+            Charset::Utf8 | Charset::Ascii | Charset::Iso(_) => None,
+        };
+        let mut decoder = Self { charset, table: table.map(Encoding::new_decoder_without_bom_handling), waiting: Vec::new() };
+        let mut start = String::new();
+        // What is wrong behind the declaration is found again where it stands.
+        let _reported_later = decoder.push(rest, false, &mut start);
+        if start.starts_with("<?xml") && head.len() >= HEAD_BYTES && !start.contains("?>") {
+            return Err(refused(START, format!("the XML declaration does not end within {HEAD_BYTES} octets")));
+        }
+        agreed(&start, charset)?;
+        decoder.waiting.clear();
+        decoder.table = table.map(Encoding::new_decoder_without_bom_handling);
+        Ok((decoder, rest))
+    }
+
+    /// Appends the text of the next octets; `last` says that none follow.
+    ///
+    /// # Errors
+    /// Octets that are not of the encoding; the text before them has been appended.
+    pub(crate) fn push(&mut self, octets: &[u8], last: bool, text: &mut String) -> Result<(), String> {
+        match (self.charset, &mut self.table) {
+            (_, Some(table)) => {
+                let more = table.max_utf8_buffer_length_without_replacement(octets.len()).ok_or("too many octets")?;
+                text.reserve(more);
+                match table.decode_to_string_without_replacement(octets, text, last) {
+                    (DecoderResult::InputEmpty, _) => Ok(()),
+                    _ => Err(format!("octets that are not {}", table.encoding().name())),
+                }
+            }
+            (Charset::Utf8, None) if self.waiting.is_empty() => self.utf8(octets, last, text),
+            (Charset::Utf8, None) => {
+                let mut joined = std::mem::take(&mut self.waiting);
+                joined.extend_from_slice(octets);
+                self.utf8(&joined, last, text)
+            }
+            (charset, None) => match to_text(octets, charset) {
+                Ok(part) => {
+                    text.push_str(&part);
+                    Ok(())
+                }
+                Err(malformed) => {
+                    octets.chunks(1).map_while(|octet| to_text(octet, charset).ok()).for_each(|part| text.push_str(&part));
+                    Err(malformed.what)
+                }
+            },
+        }
+    }
+
+    fn utf8(&mut self, octets: &[u8], last: bool, text: &mut String) -> Result<(), String> {
+        let error = match std::str::from_utf8(octets) {
+            Ok(part) => {
+                text.push_str(part);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let (valid, rest) = octets.split_at_checked(error.valid_up_to()).unwrap_or_default();
+        text.push_str(std::str::from_utf8(valid).unwrap_or_default());
+        if error.error_len().is_some() || last {
+            return Err("octets that are not UTF-8".to_owned());
+        }
+        self.waiting.extend_from_slice(rest);
+        Ok(())
+    }
+}
+
+/// Octets that a streaming reader looks at before it knows the encoding.
+pub(crate) const HEAD_BYTES: usize = 4096;
 
 /// The octets of a document's text in `charset`. A character that the encoding lacks becomes a character reference where XML
 /// allows one, in text and in attribute values.
@@ -307,23 +404,26 @@ impl Default for Lines {
 
 impl Lines {
     /// Moves to byte `to` of `text`, not before where it stands, and says which place that is.
+    #[inline]
     pub(crate) fn advance(&mut self, text: &str, to: usize) -> Place {
-        let passed = text.as_bytes().get(self.at..to).unwrap_or_default();
-        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
-        let line = match breaks {
-            0 => passed,
-            _ => passed.rsplit(|byte| *byte == b'\n').next().unwrap_or_default(),
-        };
+        let mut line = text.as_bytes().get(self.at..to).unwrap_or_default();
+        while let Some(end) = memchr::memchr(b'\n', line) {
+            line = line.get(end + 1..).unwrap_or_default();
+            self.place = Place { line: self.place.line.saturating_add(1), column: 1 };
+        }
         let characters = line.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
-        let characters = u32::try_from(characters).unwrap_or(u32::MAX);
-        self.place = match breaks {
-            0 => Place { line: self.place.line, column: self.place.column.saturating_add(characters) },
-            _ => Place {
-                line: self.place.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX)),
-                column: characters.saturating_add(1),
-            },
-        };
+        self.place.column = self.place.column.saturating_add(u32::try_from(characters).unwrap_or(u32::MAX));
         self.at = self.at.max(to);
         self.place
+    }
+
+    /// Whether nothing of the document has been passed.
+    pub(crate) fn is_start(&self) -> bool {
+        self.at == 0 && self.place == START
+    }
+
+    /// The first `octets` of the text are gone; the reader had passed them.
+    pub(crate) fn shift(&mut self, octets: usize) {
+        self.at = self.at.saturating_sub(octets);
     }
 }

@@ -1,8 +1,7 @@
-//! Names and the namespaces they stand for: declarations in scope, and one allocation for each distinct name.
+//! Namespace declarations in scope, and what names in content stand for.
 
 use crate::chars;
 use crate::tree::{Element, QName};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The namespace that the prefix `xml` always stands for.
@@ -104,63 +103,5 @@ pub(crate) fn forbidden(prefix: &str, namespace: &str, relative: bool) -> Option
         (_, "") => Some("only the default namespace can be undeclared"),
         _ if !absolute && !relative => Some("a namespace name is an absolute URI"),
         _ => None,
-    }
-}
-
-/// A name as written: prefix (empty for none) and local part.
-#[derive(Clone, Debug)]
-pub(crate) struct Name {
-    pub(crate) prefix: Arc<str>,
-    pub(crate) local: Arc<str>,
-}
-
-/// Every distinct name of a document, allocated and checked once.
-pub(crate) struct Names<'t> {
-    names: HashMap<&'t str, Name>,
-    parts: HashMap<&'t str, Arc<str>>,
-    namespaces: HashMap<String, Arc<str>>,
-    none: Arc<str>,
-}
-
-impl Default for Names<'_> {
-    fn default() -> Self {
-        Self { names: HashMap::new(), parts: HashMap::new(), namespaces: HashMap::new(), none: "".into() }
-    }
-}
-
-impl<'t> Names<'t> {
-    /// The name that `raw` spells; `None` if it is no qualified name.
-    pub(crate) fn get(&mut self, raw: &'t str) -> Option<Name> {
-        if let Some(name) = self.names.get(raw) {
-            return Some(name.clone());
-        }
-        let (prefix, local) = chars::split_qname(raw)?;
-        let name = Name { prefix: self.part(prefix), local: self.part(local) };
-        self.names.insert(raw, name.clone());
-        Some(name)
-    }
-
-    fn part(&mut self, part: &'t str) -> Arc<str> {
-        match part {
-            "" => self.none(),
-            part => Arc::clone(self.parts.entry(part).or_insert_with(|| part.into())),
-        }
-    }
-
-    /// The one copy of a namespace name.
-    pub(crate) fn namespace(&mut self, namespace: String) -> Arc<str> {
-        match self.namespaces.get(&namespace) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let fresh: Arc<str> = namespace.as_str().into();
-                self.namespaces.insert(namespace, Arc::clone(&fresh));
-                fresh
-            }
-        }
-    }
-
-    /// No namespace, no prefix.
-    pub(crate) fn none(&self) -> Arc<str> {
-        Arc::clone(&self.none)
     }
 }

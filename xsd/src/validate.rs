@@ -2,8 +2,8 @@
 
 use crate::automaton::{Cursor, Model, Target};
 use crate::chars;
+use crate::event::{Event, Kind as EventKind};
 use crate::load::nearest;
-use crate::read::Event;
 use crate::schema::{
     ANY_TYPE, AttributeNoun, Complex, Content, Derivations, ElementId, ElementNoun, Kind, Process, Schemas, TypeId, Use, Wildcard,
     XSD_NAMESPACE, XSI_NAMESPACE,
@@ -80,12 +80,12 @@ impl<'s> Validator<'s> {
     }
 
     /// Takes an event of the reader.
-    pub fn event(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Start(element) => self.start(element),
-            Event::Text(text) => self.text(text),
-            Event::End => self.end(),
-            Event::Comment | Event::Instruction { .. } => {}
+    pub fn event(&mut self, event: Event<'_>) {
+        match event.kind() {
+            EventKind::Start => self.start(&event.element()),
+            EventKind::Text => self.text(event.text()),
+            EventKind::End => self.end(),
+            EventKind::Comment | EventKind::Instruction => {}
         }
     }
 

@@ -1,0 +1,534 @@
+//! The tokens of a document: what stands in a window of its text, as far as it can be told without what follows.
+//!
+//! quick-xml's parsers say where markup ends; every rule of XML 1.0 and Namespaces in XML 1.0 that they leave unchecked is checked
+//! here and in `tag.rs`.
+
+use crate::chars;
+use crate::decode::{Lines, parse_declaration};
+use crate::names::Names;
+use crate::read::{Limits, Malformed, Rule};
+use crate::scope::Scope;
+use crate::tag::Pair;
+use crate::tree::Place;
+use quick_xml::parser::{CommentParser, ElementParser, Parser, PiParser};
+use std::ops::Range;
+
+/// What an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A start tag.
+    Start,
+    /// Character data inside the root, CDATA and references resolved, never empty.
+    Text,
+    /// The end of the innermost open element, which is still open for who asks.
+    End,
+    /// A comment.
+    Comment,
+    /// A processing instruction.
+    Instruction,
+}
+
+/// What a window holds next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Event(Kind),
+    /// It cannot be told before more is in sight.
+    More,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Prolog,
+    Root,
+    Epilog,
+}
+
+/// An open element.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    /// Its name as written, and the number of its expanded name.
+    pub(crate) name: usize,
+    pub(crate) number: usize,
+    pub(crate) place: Place,
+    /// Declarations that end with it.
+    pub(crate) declares: usize,
+    children: usize,
+}
+
+/// The state between two tokens. Positions are bytes of the window.
+pub(crate) struct Core {
+    pub(crate) limits: Limits,
+    pub(crate) names: Names,
+    pub(crate) scope: Scope,
+    pub(crate) open: Vec<Open>,
+    /// Of the start tag that was read last: attributes, and their values where these are not in the window as they are.
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) values: String,
+    /// Prefixes declared by open elements, with what they stood for before.
+    pub(crate) undo: Vec<(usize, usize)>,
+    /// For each expanded name the element that had it last as an attribute.
+    pub(crate) stamps: Vec<usize>,
+    pub(crate) elements: usize,
+    pub(crate) piece_bytes: usize,
+    pub(crate) names_bytes_max: usize,
+    pub(crate) lines: Lines,
+    /// A text: where it stands, or what it is where it is in pieces.
+    pub(crate) run: Range<usize>,
+    pub(crate) joined: String,
+    /// An instruction: target and data.
+    pub(crate) target: Range<usize>,
+    pub(crate) data: Range<usize>,
+    at: usize,
+    /// Up to where characters have been looked at, and the first that XML does not allow.
+    seen: usize,
+    forbidden: Option<usize>,
+    stage: Stage,
+    started: bool,
+    told: bool,
+    closing: bool,
+    leaving: bool,
+    failed: Option<Malformed>,
+}
+
+impl Core {
+    pub(crate) fn new(limits: &Limits, piece_bytes: usize, names_bytes_max: usize) -> Self {
+        Self {
+            limits: *limits,
+            names: Names::default(),
+            scope: Scope::default(),
+            open: Vec::new(),
+            pairs: Vec::new(),
+            values: String::new(),
+            undo: Vec::new(),
+            stamps: Vec::new(),
+            elements: 0,
+            piece_bytes,
+            names_bytes_max,
+            lines: Lines::default(),
+            run: 0..0,
+            joined: String::new(),
+            target: 0..0,
+            data: 0..0,
+            at: 0,
+            seen: 0,
+            forbidden: None,
+            stage: Stage::Prolog,
+            started: false,
+            told: false,
+            closing: false,
+            leaving: false,
+            failed: None,
+        }
+    }
+
+    /// Makes ready for another document; names keep their numbers.
+    pub(crate) fn reset(&mut self) {
+        self.names.unbind();
+        self.scope = Scope::default();
+        self.open.clear();
+        self.undo.clear();
+        self.stamps.clear();
+        self.elements = 0;
+        self.lines = Lines::default();
+        self.run = 0..0;
+        (self.at, self.seen, self.forbidden) = (0, 0, None);
+        self.stage = Stage::Prolog;
+        (self.started, self.told, self.closing, self.leaving) = (false, false, false, false);
+        self.failed = None;
+    }
+
+    /// Goes on to the next event in `text`; `last` says that nothing follows it.
+    ///
+    /// # Errors
+    /// The first violation; the same again when called again.
+    #[inline]
+    pub(crate) fn step(&mut self, text: &str, last: bool) -> Result<Step, Malformed> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        let step = self.next(text, last);
+        if let Err(failed) = &step {
+            self.failed = Some(failed.clone());
+        }
+        step
+    }
+
+    /// Bytes of the window that are not needed any more.
+    pub(crate) fn passed(&self) -> usize {
+        if self.run.is_empty() { self.at } else { self.run.start }
+    }
+
+    /// The window moves on.
+    pub(crate) fn shift(&mut self, text: &str, passed: usize) {
+        self.lines.advance(text, passed);
+        self.lines.shift(passed);
+        self.at -= passed.min(self.at);
+        self.seen -= passed.min(self.seen);
+        self.forbidden = self.forbidden.map(|at| at.saturating_sub(passed));
+        self.run = self.run.start.saturating_sub(passed)..self.run.end.saturating_sub(passed);
+    }
+
+    /// What stands behind the window is wrong: a token that is too large where it starts, all else where it stands.
+    pub(crate) fn broken(&mut self, text: &str, rule: Rule, what: String) -> Malformed {
+        let at = if rule == Rule::TooLarge { self.at } else { text.len() };
+        let failed = self.fail(text, rule, at, what);
+        self.failed = Some(failed.clone());
+        failed
+    }
+
+    fn next(&mut self, text: &str, last: bool) -> Result<Step, Malformed> {
+        if std::mem::take(&mut self.leaving) {
+            self.leave();
+        }
+        if std::mem::take(&mut self.closing) {
+            self.leaving = true;
+            return Ok(Step::Event(Kind::End));
+        }
+        if self.seen < text.len() {
+            self.look(text)?;
+        }
+        if std::mem::take(&mut self.told) {
+            self.run = 0..0;
+            self.joined.clear();
+        }
+        loop {
+            let rest = text.as_bytes().get(self.at..).unwrap_or_default();
+            let step = match rest.first() {
+                Some(b'<') => self.angle(text, rest, last)?,
+                None if !last => Some(Step::More),
+                None if self.has_text() => Some(self.tell()),
+                None => Some(self.finish(text)?),
+                Some(b'&') => self.reference(text, rest, last)?,
+                Some(_) if self.stage != Stage::Root => {
+                    self.blank(text, rest)?;
+                    None
+                }
+                Some(_) => self.characters(text, rest, last)?,
+            };
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Looks at the characters that have come into sight.
+    fn look(&mut self, text: &str) -> Result<(), Malformed> {
+        if !std::mem::replace(&mut self.started, true) && text.starts_with('\u{FEFF}') {
+            return Err(self.wrong(text, 0, "a second byte order mark"));
+        }
+        if self.forbidden.is_none() {
+            self.forbidden = chars::first_forbidden(text.get(self.seen..).unwrap_or_default()).map(|at| self.seen + at);
+        }
+        self.seen = text.len();
+        Ok(())
+    }
+
+    /// A token that ends at `end` has only characters that XML allows.
+    fn sound(&self, text: &str, end: usize) -> Result<(), Malformed> {
+        match self.forbidden.filter(|at| *at < end) {
+            None => Ok(()),
+            Some(at) => Err(self.wrong(text, at, "a character that XML does not allow")),
+        }
+    }
+
+    /// What is to be said of markup whose end is not in sight.
+    fn cut(&self, text: &str, last: bool, what: &str) -> Result<Option<Step>, Malformed> {
+        if !last {
+            return Ok(Some(Step::More));
+        }
+        self.sound(text, text.len())?;
+        Err(self.wrong(text, self.at, what))
+    }
+
+    fn has_text(&self) -> bool {
+        !(self.run.is_empty() && self.joined.is_empty())
+    }
+
+    fn tell(&mut self) -> Step {
+        self.told = true;
+        Step::Event(Kind::Text)
+    }
+
+    /// Joins a piece to the text, and passes on to `next`.
+    fn join(&mut self, text: &str, piece: Range<usize>, next: usize) {
+        self.at = next;
+        if !self.has_text() {
+            self.run = piece;
+            return;
+        }
+        if self.joined.is_empty() {
+            self.joined.push_str(text.get(self.run.clone()).unwrap_or_default());
+            self.run = 0..0;
+        }
+        self.joined.push_str(text.get(piece).unwrap_or_default());
+    }
+
+    fn characters(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+        let mut from = 0;
+        let (length, complete) = loop {
+            let tail = rest.get(from..).unwrap_or_default();
+            let Some(found) = memchr::memchr3(b'<', b'&', b']', tail).map(|found| from + found) else { break (rest.len(), last) };
+            if rest.get(found) != Some(&b']') {
+                break (found, true);
+            }
+            if rest.get(found..).is_some_and(|tail| tail.starts_with(b"]]>")) {
+                self.sound(text, self.at + found)?;
+                return Err(self.wrong(text, self.at + found, "]]> in text"));
+            }
+            from = found + 1;
+        };
+        if !complete && length < self.piece_bytes {
+            return Ok(Some(Step::More));
+        }
+        let brackets = rest.iter().rev().take(2).take_while(|byte| !complete && **byte == b']').count();
+        let end = self.at + length - brackets;
+        self.sound(text, end)?;
+        self.join(text, self.at..end, end);
+        Ok((!complete || self.joined.len() >= self.piece_bytes).then(|| self.tell()))
+    }
+
+    fn blank(&mut self, text: &str, rest: &[u8]) -> Result<(), Malformed> {
+        let length = rest.iter().take_while(|byte| chars::is_space(**byte)).count();
+        if matches!(rest.get(length), None | Some(b'<')) {
+            self.at += length;
+            return Ok(());
+        }
+        let end = memchr::memchr2(b'<', b'&', rest).unwrap_or(rest.len());
+        self.sound(text, self.at + end)?;
+        Err(self.wrong(text, self.at + length, "text outside the root element"))
+    }
+
+    fn reference(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+        if self.stage != Stage::Root {
+            return Err(self.wrong(text, self.at, "text outside the root element"));
+        }
+        let tail = rest.get(1..).unwrap_or_default();
+        let Some(length) = memchr::memchr3(b';', b'<', b'&', tail) else { return self.cut(text, last, "& without ;") };
+        let end = self.at + 1 + length;
+        let name = text.get(self.at + 1..end).unwrap_or_default();
+        self.sound(text, end + 1)?;
+        let found = chars::reference(name).filter(|_| tail.get(length) == Some(&b';'));
+        let character = found.ok_or_else(|| self.no_reference(text, self.at, name))?;
+        self.join(text, 0..0, end + 1);
+        self.joined.push(character);
+        Ok((self.joined.len() >= self.piece_bytes).then(|| self.tell()))
+    }
+
+    pub(crate) fn no_reference(&self, text: &str, at: usize, name: &str) -> Malformed {
+        self.wrong(text, at, format!("&{}; is neither a predefined entity nor the number of a character", shown(name)))
+    }
+
+    /// What starts with `<`. `None`: it was a CDATA section.
+    fn angle(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+        const CDATA: &[u8] = b"<![CDATA[";
+        if rest.get(1).is_none_or(|second| *second == b'!') {
+            if rest.len() < CDATA.len() && !last {
+                return Ok(Some(Step::More));
+            }
+            if rest.starts_with(CDATA) {
+                return self.cdata(text, rest.get(CDATA.len()..).unwrap_or_default(), CDATA.len(), last);
+            }
+        }
+        if self.has_text() {
+            return Ok(Some(self.tell()));
+        }
+        match rest.get(1) {
+            Some(b'/') => self.end(text, rest, last),
+            Some(b'?') => self.instruction(text, rest, last),
+            Some(b'!') => self.declared(text, rest, last),
+            _ => self.start(text, rest, last),
+        }
+    }
+
+    fn cdata(&mut self, text: &str, tail: &[u8], opening: usize, last: bool) -> Result<Option<Step>, Malformed> {
+        if self.stage != Stage::Root {
+            return Err(self.wrong(text, self.at, "text outside the root element"));
+        }
+        let start = self.at + opening;
+        let mut from = 0;
+        let length = loop {
+            let Some(found) = memchr::memchr(b'>', tail.get(from..).unwrap_or_default()) else {
+                return self.cut(text, last, "a CDATA section without an end");
+            };
+            let at = from + found;
+            if at >= 2 && tail.get(at - 2..at) == Some(b"]]") {
+                break at - 2;
+            }
+            from = at + 1;
+        };
+        self.sound(text, start + length)?;
+        self.join(text, start..start + length, start + length + 3);
+        Ok((self.joined.len() >= self.piece_bytes).then(|| self.tell()))
+    }
+
+    fn finish(&mut self, text: &str) -> Result<Step, Malformed> {
+        match self.stage {
+            Stage::Epilog => Ok(Step::Done),
+            Stage::Prolog => Err(self.wrong(text, text.len(), "no root element")),
+            Stage::Root => Err(self.wrong(text, text.len(), "the document ends inside an element")),
+        }
+    }
+
+    /// A comment, or what is not accepted at all.
+    fn declared(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+        if rest.get(2..9).is_some_and(|word| word.eq_ignore_ascii_case(b"doctype")) {
+            return Err(self.fail(text, Rule::Doctype, self.at, "a document type declaration, which is not accepted"));
+        }
+        if !rest.starts_with(b"<!--") {
+            return Err(self.wrong(text, self.at, "neither a comment nor a CDATA section"));
+        }
+        let Some(length) = CommentParser::default().feed(rest.get(4..).unwrap_or_default()) else {
+            return self.cut(text, last, "a comment without an end");
+        };
+        let end = self.at + 4 + length;
+        self.sound(text, end)?;
+        match text.get(self.at + 4..end - 3).unwrap_or_default() {
+            text_of if text_of.contains("--") || text_of.ends_with('-') => Err(self.wrong(text, self.at, "-- inside a comment")),
+            _ => {
+                self.at = end;
+                Ok(Some(Step::Event(Kind::Comment)))
+            }
+        }
+    }
+
+    fn instruction(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+        let Some(length) = PiParser::default().feed(rest.get(2..).unwrap_or_default()) else {
+            return self.cut(text, last, "a processing instruction without an end");
+        };
+        let (start, end) = (self.at + 2, self.at + 2 + length + 1);
+        self.sound(text, end)?;
+        let content = text.get(start..end - 2).unwrap_or_default();
+        let length = content.bytes().take_while(|byte| !chars::is_space(*byte)).count();
+        let target = content.get(..length).unwrap_or_default();
+        if target == "xml" {
+            self.declaration(text, content.get(3..).unwrap_or_default())?;
+            self.at = end;
+            return Ok(None);
+        }
+        if !chars::is_ncname(target) || target.eq_ignore_ascii_case("xml") || target.len() > self.limits.name_bytes_max {
+            return Err(self.wrong(text, self.at, format!("{:?} is no target of a processing instruction", shown(target))));
+        }
+        let data = content.get(length..).unwrap_or_default().trim_start_matches([' ', '\t', '\n']);
+        self.target = start..start + length;
+        self.data = end - 2 - data.len()..end - 2;
+        self.at = end;
+        Ok(Some(Step::Event(Kind::Instruction)))
+    }
+
+    fn declaration(&self, text: &str, content: &str) -> Result<(), Malformed> {
+        if self.at != 0 || !self.lines.is_start() {
+            return Err(self.wrong(text, self.at, "an XML declaration that does not start the document"));
+        }
+        parse_declaration(content).map(drop).map_err(|what| self.wrong(text, self.at, what))
+    }
+
+    fn end(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+        let name = self.open.last().map_or("", |open| self.names.raw(open.name));
+        let length = 2 + name.len();
+        let mut end = self.at + length;
+        if rest.get(2..length) != Some(name.as_bytes()) || rest.get(length) != Some(&b'>') || name.is_empty() {
+            let Some(close) = memchr::memchr(b'>', rest) else { return self.cut(text, last, "an end tag without an end") };
+            end = self.at + close;
+            self.sound(text, end)?;
+            let raw = text.get(self.at + 2..end).unwrap_or_default().trim_end_matches([' ', '\t', '\n', '\r']);
+            if raw != name || name.is_empty() {
+                let what = match name {
+                    "" => format!("an end tag </{}> without a start tag", shown(raw)),
+                    name => format!("</{}> ends <{}>", shown(raw), shown(name)),
+                };
+                return Err(self.wrong(text, self.at, what));
+            }
+        }
+        self.at = end + 1;
+        self.leaving = true;
+        Ok(Some(Step::Event(Kind::End)))
+    }
+
+    fn leave(&mut self) {
+        if let Some(open) = self.open.pop()
+            && open.declares > 0
+        {
+            self.scope.leave();
+            for _ in 0..open.declares {
+                if let Some((prefix, before)) = self.undo.pop() {
+                    self.names.bind(prefix, before);
+                }
+            }
+        }
+        if self.open.is_empty() {
+            self.stage = Stage::Epilog;
+        }
+    }
+
+    fn start(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+        const UNENDED: &str = "a start tag without an end";
+        let at = self.at;
+        let tail = rest.get(1..).unwrap_or_default();
+        let ends_name = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r');
+        let Some(length) = tail.iter().position(ends_name) else { return self.cut(text, last, UNENDED) };
+        // Most tags have no attributes, and end with their name.
+        let (mut name, mut content, mut empty) = (length, length, false);
+        let mut end = at + 1 + length;
+        if tail.get(length) != Some(&b'>') {
+            let Some(close) = ElementParser::default().feed(tail) else { return self.cut(text, last, UNENDED) };
+            end = at + 1 + close;
+            empty = close.checked_sub(1).and_then(|before| tail.get(before)) == Some(&b'/');
+            content = close - usize::from(empty);
+            let within = tail.get(..content).unwrap_or_default();
+            name = within.iter().position(|byte| chars::is_space(*byte)).unwrap_or(content);
+        }
+        if self.forbidden.is_some() {
+            self.sound(text, end + 1)?;
+        }
+        self.count(text, at)?;
+        self.open_tag(text, at, at + 1..at + 1 + name, at + 1 + content)?;
+        self.at = end + 1;
+        self.closing = empty;
+        Ok(Some(Step::Event(Kind::Start)))
+    }
+
+    fn count(&mut self, text: &str, at: usize) -> Result<(), Malformed> {
+        if self.stage == Stage::Epilog {
+            return Err(self.wrong(text, at, "a second root element"));
+        }
+        self.stage = Stage::Root;
+        self.elements += 1;
+        let siblings = self.open.last_mut().map_or(0, |parent| {
+            parent.children += 1;
+            parent.children
+        });
+        let within =
+            self.elements <= self.limits.elements_max && self.open.len() < self.limits.depth_max && siblings <= self.limits.children_max;
+        if within {
+            return Ok(());
+        }
+        let too_large = [
+            (self.elements, self.limits.elements_max, "elements in the document"),
+            (self.open.len() + 1, self.limits.depth_max, "elements inside one another"),
+            (siblings, self.limits.children_max, "child elements in one element"),
+        ];
+        let (_, max, what) = too_large.into_iter().find(|(found, max, _)| found > max).unwrap_or_default();
+        Err(self.fail(text, Rule::TooLarge, at, format!("more than {max} {what}")))
+    }
+
+    pub(crate) fn push(&mut self, name: usize, number: usize, place: Place, declares: usize) {
+        self.open.push(Open { name, number, place, declares, children: 0 });
+    }
+
+    #[cold]
+    pub(crate) fn wrong(&self, text: &str, at: usize, what: impl Into<String>) -> Malformed {
+        self.fail(text, Rule::NotWellFormed, at, what)
+    }
+
+    #[cold]
+    pub(crate) fn fail(&self, text: &str, rule: Rule, at: usize, what: impl Into<String>) -> Malformed {
+        let mut lines = self.lines;
+        Malformed { rule, place: lines.advance(text, at), what: what.into() }
+    }
+}
+
+/// The start of what a peer wrote, short enough for a message.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
