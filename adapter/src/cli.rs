@@ -7,6 +7,7 @@ pub mod govern;
 pub mod history;
 pub mod init;
 pub mod ledger;
+pub mod map;
 pub mod member;
 pub mod print;
 pub mod profile;
@@ -96,6 +97,11 @@ pub enum Verb {
     /// Example: waybill salt erase --config energy/waybill.toml --subject owner-id=310107195104077850
     #[command(subcommand)]
     Salt(Salt),
+    /// Mappings, from an unknown schema to unified records: scaffold, check, explain, test, run, diff, coverage, and more.
+    ///
+    /// Example: waybill map check mappings/health/visit.map.xml
+    #[command(subcommand)]
+    Map(map::Map),
     /// Measures: the ledger beside etcd, and the disks alone.
     ///
     /// Example: waybill bench ledger --peer etcd --etcd /usr/bin/etcd --quick
@@ -472,6 +478,7 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Brake(verb) => govern::brake(verb).await,
         Verb::Ledger(verb) => ledger::run(verb).await,
         Verb::Salt(verb) => salt::run(verb).await,
+        Verb::Map(verb) => map::run(&verb),
         Verb::Bench(verb) => crate::bench::run(verb).await,
         Verb::Sim(verb) => sim::run(&verb),
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,

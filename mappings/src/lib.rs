@@ -22,9 +22,12 @@ mod sector;
 mod source;
 mod target;
 mod value;
+pub mod verbs;
+mod witness;
 
 pub use coverage::Coverage;
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use mapping::{Checked, Mapping, Outcome, Unified};
 pub use run::Reject;
 pub use sector::{Answer, Resource, Sector, Unmappable};
+pub use witness::{Traced, Witness};

@@ -10,6 +10,7 @@ use crate::graph::Graph;
 use crate::plan::{Block, CodeTable, Slot};
 use crate::run::{Reject, Run};
 use crate::source::Source;
+use crate::witness::Witness;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,6 +31,7 @@ pub struct Mapping {
     targets: Vec<Schemas>,
     slots: Vec<Slot>,
     blocks: Vec<Block>,
+    tables: BTreeMap<String, Arc<CodeTable>>,
     coverage: Coverage,
     digests: bool,
 }
@@ -94,10 +96,14 @@ impl Mapping {
     #[must_use]
     pub fn check(path: &Path) -> Checked {
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let files = Files::new(path.parent().unwrap_or(Path::new("")));
-        let mut report = Report::new(file.as_str());
+        Self::check_with(&file, &Files::new(path.parent().unwrap_or(Path::new(""))))
+    }
+
+    /// Checks a mapping whose files are not all as they are on the disk: an editor's, or one beside a newer schema.
+    pub(crate) fn check_with(file: &str, files: &Files) -> Checked {
+        let mut report = Report::new(file);
         let mut coverage = Coverage::default();
-        let mapping = build(&file, &files, &mut report, &mut coverage);
+        let mapping = build(file, files, &mut report, &mut coverage);
         let mapping = mapping.filter(|_| !report.failed());
         Checked { mapping, diagnostics: report.into_sorted(), coverage }
     }
@@ -160,6 +166,15 @@ impl Mapping {
         self.document.targets.iter().map(|side| side.name.as_str())
     }
 
+    pub(crate) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The code tables, wherever they were written.
+    pub(crate) fn tables(&self) -> &BTreeMap<String, Arc<CodeTable>> {
+        &self.tables
+    }
+
     pub(crate) fn binds(&self) -> &[Bind] {
         &self.document.binds
     }
@@ -179,6 +194,12 @@ impl Mapping {
     /// Makes the target documents of one source document. A record that cannot be made is a reject; the others are made.
     #[must_use]
     pub fn apply(&self, source: &Valid) -> Outcome {
+        self.apply_watched(source, None)
+    }
+
+    /// As [`Mapping::apply`], with somebody who watches which rules do what.
+    #[must_use]
+    pub fn apply_watched(&self, source: &Valid, witness: Option<&Witness>) -> Outcome {
         let mut outcome = Outcome::default();
         let mut made = vec![Sha256::new(); self.targets.len()];
         let root = source.element();
@@ -195,19 +216,19 @@ impl Mapping {
         }
         let (once, records): (Vec<&Block>, Vec<&Block>) = self.blocks.iter().partition(|block| block.window.is_none());
         for block in records {
-            let results = self.run(block, root, &mut made);
+            let results = self.run(block, root, &mut made, witness);
             keep(results, &mut outcome.records, &mut outcome.rejects);
         }
         for block in once {
-            let results = self.run(block, root, &mut made);
+            let results = self.run(block, root, &mut made, witness);
             keep(results, &mut outcome.once, &mut outcome.rejects);
         }
         outcome
     }
 
-    fn run(&self, block: &Block, root: &Element, made: &mut [Sha256]) -> Vec<Result<Unified, Reject>> {
+    fn run(&self, block: &Block, root: &Element, made: &mut [Sha256], witness: Option<&Witness>) -> Vec<Result<Unified, Reject>> {
         let before = made.to_vec();
-        let run = Run { mapping: &self.file, made: &before };
+        let run = Run { mapping: &self.file, made: &before, witness };
         let (Some(schemas), Some(slot), Some(side)) =
             (self.targets.get(block.target), self.slots.get(block.target), self.document.targets.get(block.target))
         else {
@@ -256,10 +277,11 @@ fn build(file: &str, files: &Files, report: &mut Report, coverage: &mut Coverage
     let document = document::read(&root, report);
     let source = schemas(&document.source, files, report);
     let targets: Vec<Option<Schemas>> = document.targets.iter().map(|side| schemas(side, files, report)).collect();
-    let codes = document.codes.iter().map(|codes| (codes.name.clone(), Arc::new(code_table(codes, &language, files, report)))).collect();
+    let codes: BTreeMap<String, Arc<CodeTable>> =
+        document.codes.iter().map(|codes| (codes.name.clone(), Arc::new(code_table(codes, &language, files, report)))).collect();
     bind::check(&document, files, report);
     let (source, targets) = (source?, targets.into_iter().collect::<Option<Vec<_>>>()?);
-    let compiled = compile(&document, &source, &targets, codes, report);
+    let compiled = compile(&document, &source, &targets, codes.clone(), report);
     *coverage = compiled.coverage;
     let slots =
         document.targets.iter().map(|side| Slot { name: side.root.clone(), prefix: document.scope.prefix(side.root.namespace()), rank: 0 });
@@ -271,6 +293,7 @@ fn build(file: &str, files: &Files, report: &mut Report, coverage: &mut Coverage
         targets,
         slots,
         blocks: compiled.blocks,
+        tables: codes,
         coverage: compiled.coverage,
         digests: compiled.digests,
         document,
@@ -306,7 +329,7 @@ fn compile(
     Compiler { document, source, targets: named, codes, digests: false, report }.compile()
 }
 
-fn schemas(side: &Side, files: &Files, report: &mut Report) -> Option<Schemas> {
+pub(crate) fn schemas(side: &Side, files: &Files, report: &mut Report) -> Option<Schemas> {
     let octets = files.read(&side.schema).map_err(|why| report.error("SM021", side.place, why).code).ok()?;
     locked(&side.schema, side.sha256.as_deref(), side.place, files, report);
     let name = if side.schema.starts_with("urn:") { side.schema.rsplit(':').nth(1).unwrap_or_default() } else { &side.schema };

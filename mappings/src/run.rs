@@ -3,6 +3,7 @@
 use crate::date::{Kind, Moment};
 use crate::document::{Absent, Missing};
 use crate::plan::{Block, Check, Guard, Last, Op, OpKind, Read, Select, Set, Slot, Test, TypeCheck, Value};
+use crate::witness::{Traced, Witness};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
@@ -39,25 +40,52 @@ pub(crate) struct Out {
     /// The rule that made it, and where the source stood.
     origin: (Place, Place),
     shared: bool,
-    attributes: Vec<Attribute>,
+    /// With the rule, and where the source stood.
+    attributes: Vec<(Attribute, (Place, Place))>,
     text: String,
+    /// Of the text, where a rule for it alone made it.
+    text_origin: Option<(Place, Place)>,
     children: Vec<Self>,
 }
 
 /// For each element made, in the order of the document, the rule that made it and where the source stood. The element itself
 /// carries its number in this list (from 1) as its line, so that whoever finds fault with it can say where it comes from.
 #[derive(Debug, Default)]
-pub(crate) struct Trail(Vec<(Place, Place)>);
+pub(crate) struct Trail {
+    origins: Vec<(Place, Place)>,
+    /// The names from the root to the element being written, and what was traced; only where somebody watches.
+    traced: Option<(Vec<String>, Vec<Traced>)>,
+}
 
 impl Trail {
     pub(crate) fn origin(&self, made: Place) -> Option<(Place, Place)> {
         let at = usize::try_from(made.line).ok()?.checked_sub(1)?;
-        self.0.get(at).copied()
+        self.origins.get(at).copied()
     }
 
     fn mark(&mut self, origin: (Place, Place)) -> Place {
-        self.0.push(origin);
-        Place { line: u32::try_from(self.0.len()).unwrap_or(u32::MAX), column: 0 }
+        self.origins.push(origin);
+        Place { line: u32::try_from(self.origins.len()).unwrap_or(u32::MAX), column: 0 }
+    }
+
+    fn enter(&mut self, out: &Out) {
+        let Some((path, values)) = &mut self.traced else { return };
+        path.push(prefixed(&out.slot.prefix, &out.slot.name));
+        let here = path.join("/");
+        for (attribute, (rule, source)) in &out.attributes {
+            let path = format!("/{here}/@{}", prefixed(&attribute.prefix, &attribute.name));
+            values.push(Traced { path, value: attribute.value.clone(), rule: *rule, source: *source });
+        }
+        if !out.text.is_empty() {
+            let (rule, source) = out.text_origin.unwrap_or(out.origin);
+            values.push(Traced { path: format!("/{here}"), value: out.text.clone(), rule, source });
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some((path, _)) = &mut self.traced {
+            path.pop();
+        }
     }
 }
 
@@ -74,6 +102,7 @@ pub(crate) struct Run<'a> {
     pub(crate) mapping: &'a Arc<str>,
     /// Octets of the documents made so far, by target.
     pub(crate) made: &'a [Sha256],
+    pub(crate) witness: Option<&'a Witness>,
 }
 
 impl Run<'_> {
@@ -92,8 +121,12 @@ impl Run<'_> {
         }
         let mut out = Out::new(root.clone(), (block.place, here(focus)), false);
         self.ops(&block.ops, focus, &mut out)?;
-        let mut trail = Trail::default();
-        Ok((out.into_element(&mut trail), trail))
+        let mut trail = Trail { origins: Vec::new(), traced: self.witness.map(|_| Default::default()) };
+        let element = out.into_element(&mut trail);
+        if let (Some(witness), Some((_, values))) = (self.witness, trail.traced.take()) {
+            witness.values(values);
+        }
+        Ok((element, trail))
     }
 
     pub(crate) fn reject(&self, code: &'static str, rule: Place, source: Place, text: impl Into<String>) -> Reject {
@@ -134,20 +167,38 @@ impl Run<'_> {
                 all.iter().try_for_each(|inner| self.inside((op.place, through, slot), ops, inner, out))
             }
             OpKind::Choose { whens, otherwise } => {
-                let chosen = whens.iter().find(|(test, _)| holds(test, focus)).map(|(_, ops)| ops).or(otherwise.as_ref());
-                match chosen {
-                    Some(ops) => self.ops(ops, focus, out),
+                let at = whens.iter().position(|(test, _)| holds(test, focus)).unwrap_or(whens.len());
+                match whens.get(at).map(|(_, ops)| ops).or(otherwise.as_ref()) {
+                    Some(ops) => {
+                        self.chose(op.place, at);
+                        self.ops(ops, focus, out)
+                    }
                     None => Err(self.reject("SM906", op.place, here(focus), "no m:when holds")),
                 }
             }
             OpKind::Case { of, branches, otherwise } => {
                 let Some(inner) = self.one(of, op.place, focus)? else { return Ok(()) };
-                let chosen = branches.iter().find(|(check, _)| has_type(check, &inner)).map(|(_, ops)| ops).or(otherwise.as_ref());
-                match chosen {
-                    Some(ops) => self.ops(ops, &inner, out),
+                let at = branches.iter().position(|(check, _)| has_type(check, &inner)).unwrap_or(branches.len());
+                match branches.get(at).map(|(_, ops)| ops).or(otherwise.as_ref()) {
+                    Some(ops) => {
+                        self.chose(op.place, at);
+                        self.ops(ops, &inner, out)
+                    }
                     None => Err(self.reject("SM906", op.place, here(&inner), "no m:type is for the type that this element has")),
                 }
             }
+        }
+    }
+
+    fn chose(&self, rule: Place, at: usize) {
+        if let Some(witness) = self.witness {
+            witness.branch(rule, at);
+        }
+    }
+
+    fn wrote(&self, rule: Place) {
+        if let Some(witness) = self.witness {
+            witness.rule(rule);
         }
     }
 
@@ -156,6 +207,7 @@ impl Run<'_> {
         let mut made = Out::new(slot.clone(), (place, here(focus)), false);
         self.ops(ops, focus, &mut made)?;
         if !made.is_bare() {
+            self.wrote(place);
             out.through(through, (place, here(focus))).children.push(made);
         }
         Ok(())
@@ -163,10 +215,17 @@ impl Run<'_> {
 
     fn set(&self, place: Place, set: &Set, focus: &Focus<'_>, out: &mut Out) -> Result<(), Reject> {
         let Some((value, source)) = self.value(place, &set.value, focus)? else { return Ok(()) };
+        self.wrote(place);
         let parent = out.through(&set.through, (place, source));
         match &set.last {
-            Last::Text => value.clone_into(&mut parent.text),
-            Last::Attribute(name, prefix) => parent.attributes.push(Attribute { name: name.clone(), prefix: Arc::clone(prefix), value }),
+            Last::Text => {
+                value.clone_into(&mut parent.text);
+                parent.text_origin = Some((place, source));
+            }
+            Last::Attribute(name, prefix) => {
+                let attribute = Attribute { name: name.clone(), prefix: Arc::clone(prefix), value };
+                parent.attributes.push((attribute, (place, source)));
+            }
             Last::Element(slot) => {
                 let mut made = Out::new(slot.clone(), (place, source), false);
                 made.text = value;
@@ -255,6 +314,9 @@ impl Run<'_> {
                 .ok_or_else(|| self.reject("SM908", place, source, "this is not a date, or an instant with a zone, as the rule needs"))?;
         }
         let Some(codes) = &read.codes else { return Ok(Some(value)) };
+        if let Some(witness) = self.witness {
+            witness.code(&codes.name, &value);
+        }
         match (codes.to.get(&value), &codes.missing) {
             (Some(code), _) => Ok(Some(code.clone())),
             (None, Missing::Keep) => Ok(Some(value)),
@@ -274,6 +336,10 @@ impl Run<'_> {
             (first, _) => Ok(first),
         }
     }
+}
+
+fn prefixed(prefix: &str, name: &QName) -> String {
+    if prefix.is_empty() { name.local().to_owned() } else { format!("{prefix}:{}", name.local()) }
 }
 
 fn written(moment: Moment, convert: Option<Kind>, zone: Option<i64>) -> Option<String> {
@@ -362,7 +428,7 @@ fn holds(test: &Test, focus: &Focus<'_>) -> bool {
 
 impl Out {
     fn new(slot: Slot, origin: (Place, Place), shared: bool) -> Self {
-        Self { slot, origin, shared, attributes: Vec::new(), text: String::new(), children: Vec::new() }
+        Self { slot, origin, shared, attributes: Vec::new(), text: String::new(), text_origin: None, children: Vec::new() }
     }
 
     fn is_bare(&self) -> bool {
@@ -380,12 +446,14 @@ impl Out {
     }
 
     fn into_element(mut self, trail: &mut Trail) -> Element {
+        trail.enter(&self);
         let mut element = Element::new(self.slot.prefix, self.slot.name);
         element.set_place(trail.mark(self.origin));
-        self.attributes.into_iter().for_each(|attribute| element.set_attribute(attribute));
+        self.attributes.into_iter().for_each(|(attribute, _)| element.set_attribute(attribute));
         element.push_text(&self.text);
         self.children.sort_by_key(|child| child.slot.rank);
         self.children.into_iter().for_each(|child| element.push(child.into_element(trail)));
+        trail.leave();
         element
     }
 }

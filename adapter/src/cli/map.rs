@@ -1,0 +1,259 @@
+//! `waybill map`: what an integrator types. Arguments come in, text and files go out; what the verbs do is in `mappings::verbs`.
+
+use super::print;
+use super::session::Failure;
+use super::verbs::usage;
+use crate::config::{Misconfigured, file};
+use clap::{Args, Subcommand, ValueEnum};
+use mappings::verbs::report::{self, Findings, Format};
+use mappings::verbs::{codes, layout, samples};
+use mappings::{Diagnostic, Mapping, Witness};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Verbs of `map`.
+#[derive(Debug, Subcommand)]
+pub enum Map {
+    /// Checks mappings against both schemas: everything that is wrong, in one run.
+    ///
+    /// Example: waybill map check --deny warnings mappings/health/visit.map.xml
+    Check(Check),
+    /// Maps a document: one record a line on standard output, rejects on standard error.
+    ///
+    /// Example: waybill map run --trace mappings/health/visit.map.xml mappings/health/tests/payers/in.xml
+    Run(Run),
+    /// Tries the samples beside the mappings (tests/NAME/in.xml, expect.TARGET.xml, expect.rejects) and says what they do not exercise.
+    ///
+    /// Example: waybill map test mappings/health
+    Test(Test),
+    /// Says which leaves of the source travel, which stay with a reason, and which nobody thought of.
+    ///
+    /// Example: waybill map coverage mappings/health/visit.map.xml mappings/health/tests/payers/in.xml
+    Coverage {
+        /// The mapping.
+        map: PathBuf,
+        /// A document: what of the mapping it exercises is said too.
+        document: Option<PathBuf>,
+    },
+    /// Says what a code means, with an example of the fault and of the edit.
+    ///
+    /// Example: waybill map explain SM120
+    Explain {
+        /// A code, as SM120.
+        what: String,
+    },
+    /// Lays mappings out in the one layout; comments stay.
+    ///
+    /// Example: waybill map fmt --check mappings/health/visit.map.xml
+    Fmt {
+        /// The mappings.
+        #[arg(required = true)]
+        maps: Vec<PathBuf>,
+        /// Change nothing; say which are laid out otherwise, with exit status 1.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The mappings.
+    #[arg(required = true)]
+    pub maps: Vec<PathBuf>,
+    /// How findings are written.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+    /// Warnings fail too.
+    #[arg(long, value_name = "warnings")]
+    pub deny: Option<Deny>,
+}
+
+/// What fails beside errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Warnings.
+    Warnings,
+}
+
+/// Forms of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// With the line and a mark under it.
+    Text,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0, as code hosts read it.
+    Sarif,
+    /// JUnit, as build servers read it.
+    Junit,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The mapping.
+    pub map: PathBuf,
+    /// The document; - for standard input.
+    pub document: PathBuf,
+    /// A folder for rejected records: REJECT/1.xml as it came, REJECT/1.txt why.
+    #[arg(long)]
+    pub reject: Option<PathBuf>,
+    /// Say for each value which rule made it, and from which place of the source.
+    #[arg(long)]
+    pub trace: bool,
+    /// A folder for the documents, one file a target, instead of standard output.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// The folder of the mappings, or one that has such folders.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Write what comes out as what is expected. Read it before you commit it.
+    #[arg(long)]
+    pub bless: bool,
+    /// How results are written.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+}
+
+/// `waybill map …`.
+///
+/// # Errors
+/// A check does not hold, or see [`Failure`].
+pub(super) fn run(verb: &Map) -> Result<(), Failure> {
+    match verb {
+        Map::Check(arguments) => check(arguments),
+        Map::Run(arguments) => map(arguments),
+        Map::Test(arguments) => test(arguments),
+        Map::Coverage { map, document } => coverage(map, document.as_deref()),
+        Map::Explain { what } => {
+            print::out(codes::explain(what).map_err(usage)?.trim_end());
+            Ok(())
+        }
+        Map::Fmt { maps, check } => fmt(maps, *check),
+    }
+}
+
+/// A check that does not hold, when everything has been said already.
+fn holds(holds: bool) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(Failure::DoesNotHold(Vec::new())) }
+}
+
+fn check(arguments: &Check) -> Result<(), Failure> {
+    let all: Vec<Findings> =
+        arguments.maps.iter().map(|path| Findings { path: path.clone(), diagnostics: Mapping::check(path).diagnostics }).collect();
+    let format = match arguments.format {
+        Form::Text => Format::Text,
+        Form::Json => Format::Json,
+        Form::Sarif => Format::Sarif,
+        Form::Junit => Format::Junit,
+    };
+    print::out(report::report(&all, format).trim_end());
+    let deny = arguments.deny == Some(Deny::Warnings);
+    holds(!all.iter().flat_map(|of| &of.diagnostics).any(|diagnostic| report::denied(diagnostic, deny)))
+}
+
+/// Octets of a file, or of standard input.
+fn octets(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path != Path::new("-") {
+        return Ok(file(path)?);
+    }
+    let mut octets = Vec::new();
+    std::io::stdin().read_to_end(&mut octets).map_err(|error| Misconfigured::File(PathBuf::from("standard input"), error))?;
+    Ok(octets)
+}
+
+fn loaded(path: &Path) -> Result<Mapping, Failure> {
+    let broken = |found: Vec<Diagnostic>| {
+        let findings = [Findings { path: path.to_owned(), diagnostics: found }];
+        Failure::DoesNotHold(report::report(&findings, Format::Text).lines().map(str::to_owned).collect())
+    };
+    Mapping::load(path).map_err(broken)
+}
+
+fn written(path: &Path, octets: &[u8]) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, octets));
+    Ok(made.map_err(|error| Misconfigured::File(path.to_owned(), error))?)
+}
+
+fn map(arguments: &Run) -> Result<(), Failure> {
+    let mapping = loaded(&arguments.map)?;
+    let name = arguments.document.display();
+    let ran = samples::run(&mapping, &octets(&arguments.document)?, &Witness::default())
+        .map_err(|why| Failure::DoesNotHold(why.lines().map(|line| format!("error[source] {name}:{line}")).collect()))?;
+    for (target, documents) in &ran.made {
+        let lines = documents.iter().flat_map(|document| [document.as_slice(), b"\n"].concat()).collect::<Vec<u8>>();
+        match &arguments.out {
+            Some(folder) => {
+                let path = folder.join(format!("{target}.xml"));
+                written(&path, &lines)?;
+                print::err(&format!("{}: {} documents", path.display(), documents.len()));
+            }
+            None if documents.is_empty() => {}
+            None => print::out(String::from_utf8_lossy(&lines).trim_end()),
+        }
+    }
+    if arguments.trace {
+        for traced in &ran.trace {
+            let (map, place) = (arguments.map.display(), traced.rule);
+            print::err(&format!("{} = '{}'  rule {map}:{place}  source {name}:{}", traced.path, traced.value, traced.source));
+        }
+    }
+    for (at, (reject, record)) in ran.rejects.iter().zip(&ran.rejected).enumerate() {
+        print::err(&format!("{reject}"));
+        if let Some(folder) = &arguments.reject {
+            written(&folder.join(format!("{}.txt", at + 1)), format!("{reject}\n").as_bytes())?;
+            if let Some(record) = record {
+                written(&folder.join(format!("{}.xml", at + 1)), record)?;
+            }
+        }
+    }
+    let made: usize = ran.made.iter().map(|(_, documents)| documents.len()).sum();
+    print::err(&format!("{made} made, {} rejected", ran.rejects.len()));
+    holds(ran.rejects.is_empty())
+}
+
+fn test(arguments: &Test) -> Result<(), Failure> {
+    let tested = samples::test(&arguments.dir, arguments.bless).map_err(usage)?;
+    let text = match arguments.format {
+        Form::Text => tested.text(),
+        Form::Junit => tested.junit(),
+        Form::Json | Form::Sarif => return Err(usage("--format of test is text or junit".to_owned())),
+    };
+    print::out(text.trim_end());
+    holds(tested.holds())
+}
+
+fn coverage(path: &Path, document: Option<&Path>) -> Result<(), Failure> {
+    let document = document.map(octets).transpose()?;
+    let failed = |why: String| Failure::DoesNotHold(why.lines().map(str::to_owned).collect());
+    let (text, whole) = samples::coverage(path, document.as_deref()).map_err(failed)?;
+    print::out(text.trim_end());
+    holds(whole)
+}
+
+fn fmt(maps: &[PathBuf], check: bool) -> Result<(), Failure> {
+    let mut other = Vec::new();
+    for path in maps {
+        let octets = file(path)?;
+        let wrong = |why: &dyn std::fmt::Display| usage(format!("{}: {why}", path.display()));
+        let before = String::from_utf8(octets).map_err(|why| wrong(&why))?;
+        let after = layout::fmt(&before).map_err(|why| wrong(&why))?;
+        if after == before {
+            continue;
+        }
+        if check {
+            other.push(format!("error[layout] {}: not laid out as `waybill map fmt` does", path.display()));
+        } else {
+            written(path, after.as_bytes())?;
+            print::out(&format!("{}: laid out", path.display()));
+        }
+    }
+    if other.is_empty() { Ok(()) } else { Err(Failure::DoesNotHold(other)) }
+}
