@@ -8,6 +8,10 @@ pub(crate) fn ranges(block: &str) -> Option<Ranges> {
 }
 
 const BLOCKS: &[(&str, Ranges)] = &[
+    // No document holds a surrogate: these are known, and empty.
+    ("HighSurrogates", &[]),
+    ("HighPrivateUseSurrogates", &[]),
+    ("LowSurrogates", &[]),
     ("BasicLatin", &[(0x0, 0x7F)]),
     ("Latin-1Supplement", &[(0x80, 0xFF)]),
     ("LatinExtended-A", &[(0x100, 0x17F)]),

@@ -6,6 +6,7 @@ mod calendar;
 mod chars;
 pub mod decode;
 pub mod event;
+mod identity;
 pub mod load;
 mod names;
 mod pattern;

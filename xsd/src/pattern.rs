@@ -255,7 +255,11 @@ impl Translation<'_> {
         if let Some(block) = name.strip_prefix("Is") {
             let ranges = crate::blocks::ranges(block).ok_or_else(|| format!("{block} is no block of Unicode"))?;
             let ranges: String = ranges.iter().map(|(from, to)| format!("\\u{{{from:X}}}-\\u{{{to:X}}}")).collect();
-            return Ok(format!("[{}{ranges}]", if negated { "^" } else { "" }));
+            return Ok(match (ranges.is_empty(), negated) {
+                (false, _) => format!("[{}{ranges}]", if negated { "^" } else { "" }),
+                (true, true) => "[\\x{0}-\\x{10FFFF}]".to_owned(),
+                (true, false) => "[^\\x{0}-\\x{10FFFF}]".to_owned(),
+            });
         }
         let known = matches!(
             name.as_str(),

@@ -1,9 +1,10 @@
 //! The schema graph: XML Schema 1.0 components in an arena. A schema is a graph and stays one: nothing is expanded into a tree.
 
 use crate::automaton::Model;
+use crate::identity::{ConstraintId, IdentityConstraint};
 use crate::simple::{Simple, Variety};
 use crate::tree::{Attribute, Place, QName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -60,6 +61,8 @@ pub(crate) struct ElementNoun {
     pub(crate) head: Option<ElementId>,
     pub(crate) block: Derivations,
     pub(crate) last: Derivations,
+    /// The identity constraints that hold inside it.
+    pub(crate) constraints: Vec<ConstraintId>,
     pub(crate) source: Source,
     pub(crate) notes: Notes,
 }
@@ -93,6 +96,8 @@ pub(crate) struct TypeNoun {
     pub(crate) is_abstract: bool,
     pub(crate) block: Derivations,
     pub(crate) last: Derivations,
+    /// What it is depends on a document that was not found: it takes any content.
+    pub(crate) opaque: bool,
     pub(crate) kind: Kind,
     pub(crate) source: Source,
     pub(crate) notes: Notes,
@@ -102,6 +107,12 @@ pub(crate) struct TypeNoun {
 pub(crate) enum Kind {
     Simple(Box<Simple>),
     Complex(Complex),
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self::Complex(Complex::default())
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -178,11 +189,12 @@ pub(crate) enum Namespaces {
     These(Vec<Arc<str>>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In the order of strictness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Process {
-    Strict,
-    Lax,
     Skip,
+    Lax,
+    Strict,
 }
 
 impl Wildcard {
@@ -207,6 +219,9 @@ pub struct Schemas {
     pub(crate) global_attributes: BTreeMap<QName, AttributeId>,
     /// For each head of a substitution group all its members, itself left out.
     pub(crate) members: BTreeMap<ElementId, Vec<ElementId>>,
+    pub(crate) constraints: Vec<IdentityConstraint>,
+    /// The notations that are declared: values of `xs:NOTATION`.
+    pub(crate) notations: BTreeSet<QName>,
 }
 
 impl Schemas {

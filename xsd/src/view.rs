@@ -165,6 +165,13 @@ impl<'s> TypeDef<'s> {
         self.noun().is_abstract
     }
 
+    /// Whether what it is depends on a schema document that was not found ([`crate::load::Level::Compat`]): it takes any content, which can
+    /// be copied or ignored, and not mapped into.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        self.noun().opaque
+    }
+
     /// Whether text may stand between its child elements.
     #[must_use]
     pub fn is_mixed(&self) -> bool {

@@ -424,8 +424,11 @@ fn defects_are_located_and_all_reported() {
     );
     check("<xs:element name='a'/>\n<xs:include schemaLocation='chameleon.xsd'/>", &["s4s-elt-invalid-content 3:1"]);
     check(&element("<xs:attribute name='a'/><xs:sequence/>"), &["s4s-elt-invalid-content 2:62"]);
-    check("<xs:redefine schemaLocation='x.xsd'/>", &["unsupported 2:1"]);
-    check("<xs:element name='a'><xs:complexType/><xs:key name='k'><xs:selector xpath='x'/></xs:key></xs:element>", &["unsupported 2:39"]);
+    check("<xs:redefine schemaLocation='x.xsd'/>", &["src-redefine.1 2:1"]);
+    check(
+        "<xs:element name='a'><xs:complexType/><xs:key name='k'><xs:selector xpath='x'/></xs:key></xs:element>",
+        &["s4s-elt-invalid-content 2:39"],
+    );
     check("<xs:include schemaLocation='none.xsd'/>", &["src-include.1 2:1"]);
     check("<xs:simpleType name='a'><xs:restriction base='a'/></xs:simpleType>", &["st-props-correct.2 2:25"]);
     check(

@@ -63,8 +63,7 @@ impl Model {
                     }
                 }
                 Leaf::Any(wildcard) => {
-                    let wider =
-                        |leaf: &Leaf| matches!(leaf, Leaf::Any(outer) if crate::load::subset(&wildcard.namespaces, &outer.namespaces));
+                    let wider = |leaf: &Leaf| matches!(leaf, Leaf::Any(outer) if crate::load::subset(&wildcard.namespaces, &outer.namespaces) && wildcard.process >= outer.process);
                     let (own, outer) = (self.through(own, &|leaf: &Leaf| *leaf == position.leaf), base.through(outer, &wider));
                     if outer.places.is_empty() {
                         let what = "a wildcard allows more than the base type".to_owned();

@@ -140,6 +140,7 @@ fn add(schemas: &mut Schemas, name: &str, base: TypeId, kind: Kind) {
         is_abstract: false,
         block: Derivations::default(),
         last: Derivations::default(),
+        opaque: false,
         kind,
         source: Source { file: "xs".into(), place: Place::default() },
         notes: Notes::default(),

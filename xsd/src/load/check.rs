@@ -150,7 +150,9 @@ impl Check<'_> {
         let fixed = base.fixed.as_deref().is_none_or(|fixed| own.fixed.as_deref().is_some_and(|own| same(own, fixed)));
         let methods = self.schemas.methods(own.definition, base.definition);
         let derived = self.schemas.derives(own.definition, base.definition) && !methods.has(Derivations::EXTENSION);
-        fixed && derived && (base.nillable || !own.nillable)
+        // Part 1 §3.9.6, rcase-NameAndTypeOK.6: what the base blocks stays blocked.
+        let blocked = own.block.0 & base.block.0 == base.block.0;
+        fixed && derived && blocked && (base.nillable || !own.nillable)
     }
 
     /// Part 1 §3.8.6 (cos-element-consistent).
@@ -229,7 +231,8 @@ impl Check<'_> {
         let named =
             matches!(simple.variety, crate::simple::Variety::Atomic(crate::value::Primitive::QName | crate::value::Primitive::Notation));
         let failure = if named { None } else { simple.value(self.schemas, value, None).err() };
-        let (is_element, identity) = (rule == "e-props-correct", simple.identity == Identity::Id);
+        let atomic = matches!(simple.variety, crate::simple::Variety::Atomic(_));
+        let (is_element, identity) = (rule == "e-props-correct", atomic && simple.identity == Identity::Id);
         if let Some(failure) = failure {
             self.report(
                 source,

@@ -13,9 +13,9 @@ const PARTICLES: &[&str] = &["group", "all", "choice", "sequence"];
 /// What a type or an attribute group says of attributes.
 #[derive(Default)]
 pub(super) struct Attributes {
-    uses: Vec<Use>,
+    pub(super) uses: Vec<Use>,
     prohibited: Vec<QName>,
-    any: Option<Wildcard>,
+    pub(super) any: Option<Wildcard>,
 }
 
 impl<'d> Compiler<'d> {
@@ -27,7 +27,7 @@ impl<'d> Compiler<'d> {
         let is_abstract = self.boolean(at, "abstract");
         let mixed = self.boolean(at, "mixed");
         let derived = at.first(&["simpleContent", "complexContent"]);
-        let (base, method, complex) = match derived {
+        let (base, method, mut complex) = match derived {
             Some(content) => {
                 if at.item.children.len() > 1 {
                     self.report(at, "s4s-elt-invalid-content", "nothing stands beside simpleContent or complexContent");
@@ -52,6 +52,10 @@ impl<'d> Compiler<'d> {
             }
         };
         self.check_attributes(at, &complex.attributes);
+        let opaque = self.is_opaque(base);
+        if opaque && let Some(any) = self.base_complex(ANY_TYPE) {
+            complex = any;
+        }
         if let Some(noun) = self.schemas.types.get_mut(id) {
             noun.base = base;
             noun.method = method;
@@ -59,6 +63,7 @@ impl<'d> Compiler<'d> {
             noun.block = block;
             noun.last = last;
             noun.kind = Kind::Complex(complex);
+            noun.opaque = opaque;
         }
     }
 
@@ -77,7 +82,7 @@ impl<'d> Compiler<'d> {
             self.report(at, "s4s-att-must-appear", "a derivation names its base");
             return None;
         };
-        let id = self.type_in(at, text)?;
+        let id = self.base_in(at, text)?;
         if !self.ensure(id) {
             self.report(at, "ct-props-correct.3", "the definition is circular");
             return None;
@@ -102,6 +107,9 @@ impl<'d> Compiler<'d> {
         let method = if extension { Derivations::EXTENSION } else { Derivations::RESTRICTION };
         let fallback = Complex { content: Content::Simple(ANY_SIMPLE_TYPE), ..Complex::default() };
         let Some(base) = self.base(at, method) else { return (ANY_TYPE, method, fallback) };
+        if self.is_opaque(base) {
+            return (base, method, fallback);
+        }
         for child in at.children(PARTICLES) {
             self.report(child, "s4s-elt-invalid-content", "simple content has no child elements");
         }
@@ -151,6 +159,7 @@ impl<'d> Compiler<'d> {
             is_abstract: false,
             block: Derivations::default(),
             last: Derivations::default(),
+            opaque: false,
             kind: Kind::Simple(Box::new(simple)),
             source: at.item.source.clone(),
             notes: Notes::default(),
@@ -160,6 +169,9 @@ impl<'d> Compiler<'d> {
     fn complex_content(&mut self, at: At<'d>, mixed: bool) -> (TypeId, Derivations, Complex) {
         let extension = &*at.item.local == "extension";
         let method = if extension { Derivations::EXTENSION } else { Derivations::RESTRICTION };
+        for child in at.children(super::grammar::FACETS).chain(at.children(&["simpleType"])) {
+            self.report(child, "s4s-elt-invalid-content", format!("xs:{} cannot stand in complex content", child.item.local));
+        }
         let particle = self.own_particle(at);
         let attributes = self.attribute_uses(at, &mut Vec::new());
         let Some(base) = self.base(at, method) else {
@@ -169,6 +181,9 @@ impl<'d> Compiler<'d> {
                 Complex { attributes: attributes.uses, any_attribute: attributes.any, content: content(particle, mixed) },
             );
         };
+        if self.is_opaque(base) {
+            return (base, method, Complex::default());
+        }
         let Some(base_complex) = self.base_complex(base) else {
             self.report(at, "src-ct.1", "the base of complex content is a complex type");
             return (
@@ -239,7 +254,7 @@ impl<'d> Compiler<'d> {
     }
 
     /// Part 1 §3.4.2 and derivation-ok-restriction.2 to 4.
-    fn restricted_attributes(&mut self, at: At<'_>, base: &Complex, own: Attributes) -> (Vec<Use>, Option<Wildcard>) {
+    pub(super) fn restricted_attributes(&mut self, at: At<'_>, base: &Complex, own: Attributes) -> (Vec<Use>, Option<Wildcard>) {
         let name_of = |compiler: &Self, used: &Use| compiler.schemas.attributes.get(used.attribute).map(|noun| noun.name.clone());
         for used in &own.uses {
             let Some(noun) = self.schemas.attributes.get(used.attribute).cloned() else { continue };
@@ -264,6 +279,9 @@ impl<'d> Compiler<'d> {
                 );
             }
         }
+        for used in &own.uses {
+            self.fixed_kept(at, base, used);
+        }
         let kept = |used: &Use| {
             let name = name_of(self, used);
             let overridden = own.uses.iter().any(|own| name_of(self, own) == name);
@@ -279,7 +297,7 @@ impl<'d> Compiler<'d> {
         let narrower = match (&base.any_attribute, &own.any) {
             (_, None) => true,
             (None, Some(_)) => false,
-            (Some(base), Some(own)) => subset(&own.namespaces, &base.namespaces),
+            (Some(base), Some(own)) => subset(&own.namespaces, &base.namespaces) && own.process >= base.process,
         };
         if !narrower {
             self.report(at, "derivation-ok-restriction.4", "the attribute wildcard allows more than that of the base type");
@@ -288,8 +306,31 @@ impl<'d> Compiler<'d> {
         (uses, own.any)
     }
 
+    /// derivation-ok-restriction.2.1.3: a fixed value stays.
+    fn fixed_kept(&mut self, at: At<'_>, base: &Complex, used: &Use) {
+        let Some(noun) = self.schemas.attributes.get(used.attribute) else { return };
+        let same_name = |old: &&Use| self.schemas.attributes.get(old.attribute).is_some_and(|old| old.name == noun.name);
+        let Some(old) = base.attributes.iter().find(same_name) else { return };
+        let of = |used: &Use| used.fixed.clone().or_else(|| self.schemas.attributes.get(used.attribute)?.fixed.clone());
+        let Some(fixed) = of(old) else { return };
+        let kept = of(used).is_some_and(|own| self.same_value(noun.definition, &own, &fixed));
+        if !kept {
+            let what = format!("the attribute {} has the fixed value '{fixed}' in the base type", noun.name);
+            self.report(at, "derivation-ok-restriction.2.1.3", what);
+        }
+    }
+
+    /// Whether two lexical values are one value of a simple type.
+    pub(super) fn same_value(&self, definition: TypeId, left: &str, right: &str) -> bool {
+        let value = |text| self.schemas.simple(definition).and_then(|simple| simple.value(&self.schemas, text, None).ok());
+        match (value(left), value(right)) {
+            (Some(left), Some(right)) => left.equals(&right),
+            _ => left == right,
+        }
+    }
+
     /// The attributes of `at`, attribute groups followed. `open` are the groups being read.
-    pub(super) fn attribute_uses(&mut self, at: At<'d>, open: &mut Vec<QName>) -> Attributes {
+    pub(super) fn attribute_uses(&mut self, at: At<'d>, open: &mut Vec<(QName, usize)>) -> Attributes {
         let mut attributes = Attributes::default();
         let mut own_any = None;
         let mut group_any: Vec<Wildcard> = Vec::new();
@@ -327,22 +368,33 @@ impl<'d> Compiler<'d> {
         attributes
     }
 
-    fn attribute_group(&mut self, at: At<'d>, open: &mut Vec<QName>) -> Attributes {
+    fn attribute_group(&mut self, at: At<'d>, open: &mut Vec<(QName, usize)>) -> Attributes {
         let Some(text) = at.item.token("ref") else {
             self.report(at, "s4s-att-must-appear", "an attribute group inside a type is a reference");
             return Attributes::default();
         };
+        if !at.item.children.is_empty() {
+            self.report(at, "s4s-elt-invalid-content", "a reference to an attribute group holds nothing");
+        }
         let Some(name) = self.name_in(at, text) else { return Attributes::default() };
-        let Some(group) = self.attribute_groups.get(&name).copied() else {
+        // Inside a redefinition the group's own name is that of the group it redefines.
+        let below = open.last().filter(|(own, level)| *own == name && *level > 0).map(|(_, level)| level - 1);
+        let levels = self.attribute_groups.get(&name).map(Vec::as_slice).unwrap_or_default();
+        let level = below.unwrap_or(levels.len().saturating_sub(1));
+        let Some(group) = levels.get(level).copied() else {
+            if self.is_missing(at, "attribute group", &name) {
+                let any = Some(Wildcard { namespaces: Namespaces::Any, process: Process::Lax });
+                return Attributes { any, ..Attributes::default() };
+            }
             let known = self.attribute_groups.keys().cloned().collect();
             self.unresolved(at, "attribute group", &name, known);
             return Attributes::default();
         };
-        if open.contains(&name) {
+        if open.contains(&(name.clone(), level)) {
             self.report(at, "src-attribute_group.3", format!("the attribute group {name} contains itself"));
             return Attributes::default();
         }
-        open.push(name);
+        open.push((name, level));
         let attributes = self.attribute_uses(group, open);
         open.pop();
         attributes

@@ -1,7 +1,8 @@
 //! Components and the names between them: registers what is global, declares elements and attributes, reads particles.
 
 use super::documents::{Item, Schema};
-use super::{Defect, builtin, check, nearest};
+use super::{Defect, Level, Opaque, builtin, check, nearest};
+use crate::identity::ConstraintId;
 use crate::schema::{
     ANY_SIMPLE_TYPE, ANY_TYPE, AttributeId, AttributeNoun, Complex, Derivations, ElementId, ElementNoun, Kind, Notes, Particle, Schemas,
     TypeId, TypeNoun, Use,
@@ -44,15 +45,27 @@ pub(super) enum State<'d> {
 }
 
 pub(super) struct Compiler<'d> {
+    pub(super) level: Level,
+    /// What is used and not known, by kind and name.
+    pub(super) opaque: BTreeMap<(&'static str, QName), Opaque>,
     documents: &'d [Schema],
     pub(super) schemas: Schemas,
     pub(super) defects: Vec<Defect>,
     /// By type id.
-    states: Vec<State<'d>>,
-    pub(super) groups: BTreeMap<QName, At<'d>>,
-    pub(super) attribute_groups: BTreeMap<QName, At<'d>>,
-    /// The particles of named groups; `None` while one is being read.
-    pub(super) read_groups: BTreeMap<QName, Option<Particle>>,
+    pub(super) states: Vec<State<'d>>,
+    /// Named groups: each redefinition stands behind what it redefines.
+    pub(super) groups: BTreeMap<QName, Vec<At<'d>>>,
+    pub(super) attribute_groups: BTreeMap<QName, Vec<At<'d>>>,
+    /// The particles of named groups, by name and number of redefinitions; `None` while one is being read.
+    pub(super) read_groups: BTreeMap<(QName, usize), Option<Particle>>,
+    /// The group that is being read, if it is a redefinition.
+    pub(super) redefining: Option<(QName, usize)>,
+    /// The types that redefinitions redefine, by the redefinition.
+    pub(super) originals: BTreeMap<TypeId, TypeId>,
+    /// The type that is being built.
+    pub(super) current: Option<TypeId>,
+    /// What keyrefs refer to, resolved when all keys are known.
+    pub(super) keyrefs: Vec<(ConstraintId, At<'d>, QName)>,
     /// Elements that take their type from the head of their substitution group.
     headed: Vec<ElementId>,
     depth: usize,
@@ -61,10 +74,12 @@ pub(super) struct Compiler<'d> {
 /// Bases and groups that may build on one another.
 const DEPTH_MAX: usize = 256;
 
-pub(super) fn compile(documents: &[Schema]) -> (Schemas, Vec<Defect>) {
+pub(super) fn compile(level: Level, documents: &[Schema]) -> (Schemas, Vec<Defect>, Vec<Opaque>) {
     let schemas = builtin::schemas();
     let states = vec![State::Done; schemas.types.len()];
     let mut compiler = Compiler {
+        level,
+        opaque: BTreeMap::new(),
         documents,
         schemas,
         defects: Vec::new(),
@@ -72,10 +87,15 @@ pub(super) fn compile(documents: &[Schema]) -> (Schemas, Vec<Defect>) {
         groups: BTreeMap::new(),
         attribute_groups: BTreeMap::new(),
         read_groups: BTreeMap::new(),
+        redefining: None,
+        originals: BTreeMap::new(),
+        current: None,
+        keyrefs: Vec::new(),
         headed: Vec::new(),
         depth: 0,
     };
     compiler.register();
+    compiler.redefine();
     compiler.declare();
     let mut next = 0;
     while next < compiler.states.len() {
@@ -83,11 +103,21 @@ pub(super) fn compile(documents: &[Schema]) -> (Schemas, Vec<Defect>) {
         next += 1;
     }
     compiler.inherit_types();
+    compiler.resolve_keyrefs();
     check::finish(&mut compiler);
-    (compiler.schemas, compiler.defects)
+    (compiler.schemas, compiler.defects, compiler.opaque.into_values().collect())
+}
+
+/// Which of a group and its redefinitions an item is.
+fn level_of(levels: Option<&Vec<At<'_>>>, item: &Item) -> usize {
+    levels.and_then(|levels| levels.iter().position(|at| std::ptr::eq(at.item, item))).unwrap_or_default()
 }
 
 impl<'d> Compiler<'d> {
+    pub(super) fn documents(&self) -> &'d [Schema] {
+        self.documents
+    }
+
     pub(super) fn report(&mut self, at: At<'_>, rule: &'static str, what: impl Into<String>) {
         self.defects.push(at.item.defect(rule, what));
     }
@@ -97,7 +127,7 @@ impl<'d> Compiler<'d> {
         for schema in self.documents {
             for item in &schema.root.children {
                 let at = At { schema, item };
-                if matches!(&*item.local, "include" | "import") {
+                if matches!(&*item.local, "include" | "import" | "redefine") {
                     continue;
                 }
                 for local in ["ref", "form", "use", "minOccurs", "maxOccurs"].iter().filter(|local| item.attribute(local).is_some()) {
@@ -105,26 +135,36 @@ impl<'d> Compiler<'d> {
                 }
                 let Some(name) = self.own_name(at) else { continue };
                 let name = QName::new(Arc::clone(&schema.target), name);
-                let fresh = match &*item.local {
-                    "simpleType" | "complexType" => {
-                        let id = self.new_type(at, Some(name.clone()));
-                        self.schemas.global_types.insert(name.clone(), id).is_none()
-                    }
-                    "element" => {
-                        let id = self.new_element(at, name.clone());
-                        self.schemas.global_elements.insert(name.clone(), id).is_none()
-                    }
-                    "attribute" => {
-                        let id = self.new_attribute(at, name.clone());
-                        self.schemas.global_attributes.insert(name.clone(), id).is_none()
-                    }
-                    "group" => self.groups.insert(name.clone(), at).is_none(),
-                    _ => self.attribute_groups.insert(name.clone(), at).is_none(),
-                };
-                if !fresh {
+                if !self.register_as(at, &name) {
                     self.report(at, "sch-props-correct.2", format!("a second xs:{} of the name {name}", item.local));
                 }
             }
+        }
+    }
+
+    /// False if there is such a component already.
+    fn register_as(&mut self, at: At<'d>, name: &QName) -> bool {
+        match &*at.item.local {
+            "simpleType" | "complexType" => {
+                let id = self.new_type(at, Some(name.clone()));
+                self.schemas.global_types.insert(name.clone(), id).is_none()
+            }
+            "element" => {
+                let id = self.new_element(at, name.clone());
+                self.schemas.global_elements.insert(name.clone(), id).is_none()
+            }
+            "attribute" => {
+                let id = self.new_attribute(at, name.clone());
+                self.schemas.global_attributes.insert(name.clone(), id).is_none()
+            }
+            "group" => self.groups.insert(name.clone(), vec![at]).is_none(),
+            "notation" => {
+                if at.item.attribute("public").is_none() && at.item.attribute("system").is_none() {
+                    self.report(at, "s4s-att-must-appear", "a notation has a public or a system identifier");
+                }
+                self.schemas.notations.insert(name.clone())
+            }
+            _ => self.attribute_groups.insert(name.clone(), vec![at]).is_none(),
         }
     }
 
@@ -145,7 +185,8 @@ impl<'d> Compiler<'d> {
     /// Declares the global elements and attributes, and reads the groups that nothing refers to.
     fn declare(&mut self) {
         for schema in self.documents {
-            for item in &schema.root.children {
+            let redefined = schema.root.all(&["redefine"]).flat_map(|redefine| &redefine.children);
+            for item in schema.root.children.iter().chain(redefined) {
                 let at = At { schema, item };
                 let name = item.token("name").map(|name| QName::new(Arc::clone(&schema.target), name));
                 let Some(name) = name else { continue };
@@ -159,10 +200,13 @@ impl<'d> Compiler<'d> {
                         id.into_iter().for_each(|id| self.fill_attribute(at, id));
                     }
                     "group" => {
-                        self.named_group(at, &name);
+                        let level = level_of(self.groups.get(&name), item);
+                        self.named_group(at, &name, level);
                     }
                     "attributeGroup" => {
-                        self.attribute_uses(at, &mut Vec::new());
+                        let level = level_of(self.attribute_groups.get(&name), item);
+                        let uses = self.attribute_uses(at, &mut vec![(name.clone(), level)]);
+                        self.redefined_attributes(at, &name, level, uses);
                     }
                     _ => {}
                 }
@@ -170,7 +214,7 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn new_type(&mut self, at: At<'d>, name: Option<QName>) -> TypeId {
+    pub(super) fn new_type(&mut self, at: At<'d>, name: Option<QName>) -> TypeId {
         self.schemas.types.push(TypeNoun {
             name,
             base: ANY_TYPE,
@@ -178,6 +222,7 @@ impl<'d> Compiler<'d> {
             is_abstract: false,
             block: Derivations::default(),
             last: Derivations::default(),
+            opaque: false,
             kind: Kind::Complex(Complex::default()),
             source: at.item.source.clone(),
             notes: at.notes(),
@@ -213,11 +258,13 @@ impl<'d> Compiler<'d> {
                     return true;
                 }
                 self.set_state(id, State::Building(at));
+                let around = self.current.replace(id);
                 if &*at.item.local == "simpleType" {
                     self.simple_type(at, id)
                 } else {
                     self.complex_type(at, id)
                 }
+                self.current = around;
                 self.set_state(id, State::Done);
                 self.depth -= 1;
                 true
@@ -267,17 +314,31 @@ impl<'d> Compiler<'d> {
 
     pub(super) fn type_in(&mut self, at: At<'_>, text: &str) -> Option<TypeId> {
         let name = self.name_in(at, text)?;
-        let found = self.schemas.global_types.get(&name).copied();
-        if found.is_none() {
-            let known = self.schemas.global_types.keys().cloned().collect();
-            self.unresolved(at, "type", &name, known);
+        if let Some(id) = self.schemas.global_types.get(&name) {
+            return Some(*id);
         }
-        found
+        if self.is_missing(at, "type", &name) {
+            return Some(self.opaque_type(at, Some(name)));
+        }
+        let known = self.schemas.global_types.keys().cloned().collect();
+        self.unresolved(at, "type", &name, known);
+        None
+    }
+
+    /// The base of a derivation: inside a redefinition the type's own name is that of the type it redefines.
+    pub(super) fn base_in(&mut self, at: At<'_>, text: &str) -> Option<TypeId> {
+        let id = self.type_in(at, text)?;
+        let name = |id: TypeId| self.schemas.types.get(id).and_then(|noun| noun.name.as_ref());
+        let original = self.current.filter(|current| name(*current) == name(id)).and_then(|current| self.originals.get(&current));
+        Some(original.copied().unwrap_or(id))
     }
 
     /// A type that must be simple; `None` after a report.
     pub(super) fn simple_in(&mut self, at: At<'_>, text: &str) -> Option<TypeId> {
-        let id = self.type_in(at, text)?;
+        let id = self.base_in(at, text)?;
+        if self.is_opaque(id) {
+            return Some(ANY_SIMPLE_TYPE);
+        }
         let simple = match self.states.get(id) {
             Some(State::Waiting(of) | State::Building(of)) => &*of.item.local == "simpleType",
             _ => self.schemas.simple(id).is_some(),
@@ -299,6 +360,7 @@ impl<'d> Compiler<'d> {
             default: None,
             fixed: None,
             head: None,
+            constraints: Vec::new(),
             block: Derivations::default(),
             last: Derivations::default(),
             source: at.item.source.clone(),
@@ -338,7 +400,9 @@ impl<'d> Compiler<'d> {
             Derivations::EXTENSION.and(Derivations::RESTRICTION).and(Derivations::SUBSTITUTION),
         );
         let last = self.derivations(at, "final", "finalDefault", Derivations::EXTENSION.and(Derivations::RESTRICTION));
+        let constraints = at.children(&["unique", "key", "keyref"]).filter_map(|at| self.constraint(at)).collect();
         if let Some(noun) = self.schemas.elements.get_mut(id) {
+            noun.constraints = constraints;
             noun.definition = definition.unwrap_or(ANY_TYPE);
             noun.global = global;
             noun.nillable = nillable;
@@ -353,12 +417,15 @@ impl<'d> Compiler<'d> {
 
     pub(super) fn element_in(&mut self, at: At<'_>, text: &str) -> Option<ElementId> {
         let name = self.name_in(at, text)?;
-        let found = self.schemas.global_elements.get(&name).copied();
-        if found.is_none() {
-            let known = self.schemas.global_elements.keys().cloned().collect();
-            self.unresolved(at, "element", &name, known);
+        if let Some(id) = self.schemas.global_elements.get(&name) {
+            return Some(*id);
         }
-        found
+        if self.is_missing(at, "element", &name) {
+            return Some(self.opaque_element(at, name));
+        }
+        let known = self.schemas.global_elements.keys().cloned().collect();
+        self.unresolved(at, "element", &name, known);
+        None
     }
 
     /// Part 1 §3.3.2: without a type of its own an element has the type of its head.
@@ -407,6 +474,9 @@ impl<'d> Compiler<'d> {
                     Derivations::default()
                 }
             };
+            if word == "#all" && own.is_some_and(|own| crate::chars::trim(own) != word) {
+                self.report(at, "s4s-att-invalid-value", format!("{attribute}: #all stands alone"));
+            }
             if own.is_some() && method.0 & !allowed.0 != 0 {
                 self.report(at, "s4s-att-invalid-value", format!("{attribute} has no value '{word}' here"));
             }
@@ -415,7 +485,7 @@ impl<'d> Compiler<'d> {
         Derivations(set.0 & allowed.0)
     }
 
-    fn new_attribute(&mut self, at: At<'_>, name: QName) -> AttributeId {
+    pub(super) fn new_attribute(&mut self, at: At<'_>, name: QName) -> AttributeId {
         if name.local() == "xmlns" {
             self.report(at, "no-xmlns", "no attribute is named xmlns");
         }
@@ -461,11 +531,15 @@ impl<'d> Compiler<'d> {
                 }
                 let name = self.name_in(at, text)?;
                 let found = self.schemas.global_attributes.get(&name).copied();
-                if found.is_none() {
-                    let known = self.schemas.global_attributes.keys().cloned().collect();
-                    self.unresolved(at, "attribute", &name, known);
+                match found {
+                    Some(id) => id,
+                    None if self.is_missing(at, "attribute", &name) => self.opaque_attribute(at, name),
+                    None => {
+                        let known = self.schemas.global_attributes.keys().cloned().collect();
+                        self.unresolved(at, "attribute", &name, known);
+                        return None;
+                    }
                 }
-                found?
             }
             None => {
                 let local = self.own_name(at)?;
@@ -490,6 +564,13 @@ impl<'d> Compiler<'d> {
         // A local declaration holds its values itself.
         let of_reference = |name: &str| at.item.attribute(name).filter(|_| at.item.attribute("ref").is_some()).map(str::to_owned);
         let (default, fixed) = (of_reference("default"), of_reference("fixed"));
+        let noun = self.schemas.attributes.get(attribute);
+        let declared = noun.filter(|_| at.item.attribute("ref").is_some()).and_then(|noun| Some((noun.definition, noun.fixed.clone()?)));
+        if let Some((definition, declared)) = declared
+            && (default.is_some() || fixed.as_ref().is_some_and(|own| !self.same_value(definition, own, &declared)))
+        {
+            self.report(at, "au-props-correct.2", format!("the declaration fixes the value '{declared}'"));
+        }
         Some((Use { attribute, required, default, fixed }, prohibited))
     }
 

@@ -5,7 +5,7 @@ use super::{grammar, nearest};
 use crate::pattern::Pattern;
 use crate::schema::{ANY_SIMPLE_TYPE, Derivations, Kind, TypeId};
 use crate::simple::{Facets, Identity, Lexical, Literal, Simple, Variety, WhiteSpace};
-use crate::value::{Decimal, Primitive};
+use crate::value::{Decimal, Primitive, Value};
 use std::cmp::Ordering;
 
 impl<'d> Compiler<'d> {
@@ -34,7 +34,7 @@ impl<'d> Compiler<'d> {
         let Some(base) = self.one_type(at, "base", "src-simple-type.2") else {
             return (ANY_SIMPLE_TYPE, Derivations::RESTRICTION, any_simple());
         };
-        if base == ANY_SIMPLE_TYPE {
+        if base == ANY_SIMPLE_TYPE && self.opaque.is_empty() {
             self.report(at, "cos-st-restricts.1.1", "a simple type restricts a more exact type than anySimpleType");
         }
         if self.schemas.types.get(base).is_some_and(|noun| noun.last.has(Derivations::RESTRICTION)) {
@@ -53,7 +53,19 @@ impl<'d> Compiler<'d> {
         let before = simple.facets.clone();
         self.facets(at, base, &mut simple);
         self.consistent(at, &before, &simple.facets);
+        self.named_bounds_once(at);
         simple
+    }
+
+    /// maxInclusive-maxExclusive, minInclusive-minExclusive: a step of derivation gives one of them.
+    fn named_bounds_once(&mut self, at: At<'_>) {
+        let has = |name: &str| at.item.first(&[name]).is_some();
+        if has("maxInclusive") && has("maxExclusive") {
+            self.report(at, "maxInclusive-maxExclusive", "maxInclusive and maxExclusive stand together");
+        }
+        if has("minInclusive") && has("minExclusive") {
+            self.report(at, "minInclusive-minExclusive", "minInclusive and minExclusive stand together");
+        }
     }
 
     fn list(&mut self, at: At<'d>) -> Simple {
@@ -245,6 +257,10 @@ impl<'d> Compiler<'d> {
 
     fn literal(&mut self, at: At<'_>, base: TypeId, text: &str, rule: &'static str) -> Option<Literal> {
         match self.schemas.simple(base)?.value(&self.schemas, text, Some(&at.item.scope)) {
+            Ok(Value::Name(name)) if self.is_notation(base) && !self.schemas.notations.contains(&name) => {
+                self.report(at, rule, format!("there is no notation {name}"));
+                None
+            }
             Ok(value) => Some(Literal { lexical: text.to_owned(), value: value.into_owned() }),
             Err(failure) => {
                 let near = self.schemas.simple(base).and_then(|simple| simple.facets.enumeration.as_ref()).and_then(|values| {
@@ -258,6 +274,10 @@ impl<'d> Compiler<'d> {
         }
     }
 
+    fn is_notation(&self, id: TypeId) -> bool {
+        self.schemas.simple(id).is_some_and(|simple| matches!(simple.variety, Variety::Atomic(Primitive::Notation)))
+    }
+
     /// The constraints between facets, and between them and those of the base.
     fn consistent(&mut self, at: At<'_>, base: &Facets, new: &Facets) {
         let more = |left: Option<u64>, right: Option<u64>| left.zip(right).is_some_and(|(left, right)| left > right);
@@ -266,8 +286,6 @@ impl<'d> Compiler<'d> {
         };
         let beyond = |left: &Option<Literal>, right: &Option<Literal>| order(left, right) == Some(Ordering::Greater);
         let not_below = |left: &Option<Literal>, right: &Option<Literal>| order(left, right).is_some_and(|order| order != Ordering::Less);
-        let newly = |old: &Option<Literal>, new: &Option<Literal>| old.is_none() && new.is_some();
-        let both = |a: (&Option<Literal>, &Option<Literal>), b: (&Option<Literal>, &Option<Literal>)| newly(a.0, a.1) && newly(b.0, b.1);
         let broken = [
             ("length-valid-restriction", base.length.is_some() && base.length != new.length, "length differs from that of the base type"),
             ("minLength-valid-restriction", more(base.min_length, new.min_length), "minLength is less than that of the base type"),
@@ -306,14 +324,9 @@ impl<'d> Compiler<'d> {
                 "minInclusive is not less than maxExclusive",
             ),
             (
-                "maxInclusive-maxExclusive",
-                both((&base.max_inclusive, &new.max_inclusive), (&base.max_exclusive, &new.max_exclusive)),
-                "maxInclusive and maxExclusive stand together",
-            ),
-            (
-                "minInclusive-minExclusive",
-                both((&base.min_inclusive, &new.min_inclusive), (&base.min_exclusive, &new.min_exclusive)),
-                "minInclusive and minExclusive stand together",
+                "length-minLength-maxLength",
+                new.length.is_some() && (new.min_length != base.min_length || new.max_length != base.max_length),
+                "length stands beside minLength or maxLength",
             ),
         ];
         for (rule, is_broken, what) in broken {

@@ -1,10 +1,10 @@
 //! The schema documents of one graph: includes and imports followed through the resolver, each element checked against the grammar.
 
-use super::{Defect, Document, Resolver, grammar, nearest};
+use super::{Defect, Document, Level, Resolver, grammar, nearest};
 use crate::read::{Limits, read};
 use crate::schema::{Source, XSD_NAMESPACE};
 use crate::scope::{Scope, XML_NAMESPACE};
-use crate::tree::{Attribute, Element, QName};
+use crate::tree::{Attribute, Element, Place, QName};
 use crate::write::Binding;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -100,8 +100,9 @@ struct Wanted {
 }
 
 /// Follows includes and imports from `documents` on.
-pub(super) fn gather(documents: Vec<Document>, resolver: Resolver<'_>) -> (Vec<Schema>, Vec<Defect>) {
+pub(super) fn gather(level: Level, documents: Vec<Document>, resolver: Resolver<'_>) -> (Vec<Schema>, Vec<Defect>) {
     let mut gathering = Gathering {
+        level,
         queue: VecDeque::new(),
         seen: BTreeSet::new(),
         ids: BTreeSet::new(),
@@ -135,6 +136,7 @@ pub(super) fn gather(documents: Vec<Document>, resolver: Resolver<'_>) -> (Vec<S
 }
 
 struct Gathering<'r> {
+    level: Level,
     queue: VecDeque<Wanted>,
     /// Documents by name and the namespace they were taken into.
     seen: BTreeSet<(String, String)>,
@@ -165,6 +167,11 @@ impl Gathering<'_> {
         if own.as_deref() == Some("") {
             self.defects.push(root.defect("s4s-att-invalid-value", "targetNamespace is empty"));
         }
+        for name in ["elementFormDefault", "attributeFormDefault"] {
+            if let Some(other) = root.token(name).filter(|value| !matches!(*value, "qualified" | "unqualified")) {
+                self.defects.push(root.defect("s4s-att-invalid-value", format!("{name} has no value '{other}'")));
+            }
+        }
         let chameleon = own.is_none() && wanted.adopted.is_some();
         let target = own.or(wanted.adopted).unwrap_or_else(|| "".into());
         let mut schema = Schema { root, target, chameleon, imports: BTreeSet::new(), missing: BTreeMap::new() };
@@ -176,12 +183,15 @@ impl Gathering<'_> {
         let target = schema.target.to_string();
         let mut imports = BTreeSet::new();
         let mut missing = BTreeMap::new();
-        for item in schema.root.all(&["include", "import"]) {
+        for item in schema.root.all(&["include", "import", "redefine"]) {
             let location = item.token("schemaLocation").map(|location| join(base, location));
-            if &*item.local == "include" {
-                match &location {
-                    Some(location) => self.include(item, location, &schema.target),
-                    None => self.defects.push(item.defect("s4s-att-must-appear", "an include names a schemaLocation")),
+            if &*item.local != "import" {
+                let Some(location) = location else {
+                    self.defects.push(item.defect("s4s-att-must-appear", format!("xs:{} names a schemaLocation", item.local)));
+                    continue;
+                };
+                if !self.include(item, &location, &schema.target) {
+                    missing.insert(target.clone(), item.source.clone());
                 }
                 continue;
             }
@@ -191,6 +201,10 @@ impl Gathering<'_> {
             }
             imports.insert(namespace.into());
             if !self.import(item, location.as_deref(), namespace) {
+                if self.level != Level::Strict {
+                    let at = location.as_deref().map(|location| format!(" at {location:?}{}", unfetched(location))).unwrap_or_default();
+                    self.defects.push(item.defect("missing", format!("there is no document of namespace {namespace:?}{at}")));
+                }
                 missing.insert(namespace.to_owned(), item.source.clone());
             }
         }
@@ -198,22 +212,36 @@ impl Gathering<'_> {
         schema.missing = missing;
     }
 
-    fn include(&mut self, item: &Item, location: &str, target: &Arc<str>) {
+    /// src-include, src-redefine. False if there is no document at the location.
+    fn include(&mut self, item: &Item, location: &str, target: &Arc<str>) -> bool {
         if !self.seen.insert((location.to_owned(), target.to_string())) {
-            return;
+            return true;
         }
-        let Some(octets) = (self.resolver)(location, "") else {
-            self.defects.push(item.defect("src-include.1", format!("there is no document at {location:?}")));
-            return;
+        let redefines = &*item.local == "redefine";
+        let Some(octets) = self.found(location, "") else {
+            let rule = match self.level {
+                Level::Strict if redefines => "src-redefine.1",
+                Level::Strict => "src-include.1",
+                _ => "missing",
+            };
+            self.defects.push(item.defect(rule, format!("there is no document at {location:?}{}", unfetched(location))));
+            return false;
         };
-        let Some(root) = self.read(location, &octets) else { return };
+        let Some(root) = self.read(location, &octets) else { return true };
         match root.attribute("", "targetNamespace") {
             Some(own) if *own != **target => {
-                self.defects
-                    .push(item.defect("src-include.2", format!("the included document is of namespace {own:?}, not {:?}", &**target)));
+                let rule = if redefines { "src-redefine.3" } else { "src-include.2" };
+                self.defects.push(item.defect(rule, format!("the document at {location:?} is of namespace {own:?}, not {:?}", &**target)));
             }
             _ => self.queue.push_back(Wanted { name: location.to_owned(), root, inherited: Vec::new(), adopted: Some(Arc::clone(target)) }),
         }
+        true
+    }
+
+    /// Asks the resolver, but never for a file by its address: what lies outside the roots that it knows is none of ours.
+    fn found(&self, location: &str, namespace: &str) -> Option<Vec<u8>> {
+        let local = !location.starts_with('/') && !location.starts_with("file:");
+        if local { (self.resolver)(location, namespace) } else { None }
     }
 
     /// False if no document is known for the namespace: what that breaks is reported where it is used.
@@ -223,7 +251,7 @@ impl Gathering<'_> {
         {
             return true;
         }
-        let found = (self.resolver)(location.unwrap_or_default(), namespace);
+        let found = self.found(location.unwrap_or_default(), namespace);
         let (name, octets) = match (found, namespace) {
             (Some(octets), _) => (location.unwrap_or(namespace).to_owned(), octets),
             (None, XML_NAMESPACE) if known => return true,
@@ -242,6 +270,20 @@ impl Gathering<'_> {
         self.namespaces.insert(namespace.to_owned());
         self.queue.push_back(Wanted { name, root, inherited: Vec::new(), adopted: None });
         true
+    }
+
+    fn annotation(&mut self, annotation: &Element, file: &Arc<str>) {
+        if let Some((place, what)) = misplaced_in_annotation(annotation) {
+            let source = Source { file: Arc::clone(file), place };
+            self.defects.push(Defect { rule: "s4s-elt-invalid-content", source, what, help: None });
+        }
+        if let Some(id) = annotation.attribute("", "id").map(crate::chars::trim)
+            && !(crate::chars::is_ncname(id) && self.ids.insert((Arc::clone(file), id.to_owned())))
+        {
+            let source = Source { file: Arc::clone(file), place: annotation.place() };
+            let what = format!("the id '{id}' is no name, or stands twice in the document");
+            self.defects.push(Defect { rule: "s4s-att-invalid-value", source, what, help: None });
+        }
     }
 
     fn read(&mut self, name: &str, octets: &[u8]) -> Option<Element> {
@@ -274,10 +316,6 @@ impl Gathering<'_> {
             source,
             scope,
         };
-        if grammar::UNSUPPORTED.contains(&local) {
-            self.defects.push(item.defect("unsupported", format!("xs:{local} is not loaded yet")));
-            return None;
-        }
         let (attributes, children) = grammar::of(local)?;
         for attribute in element.attributes() {
             match (attribute.name.namespace(), attribute.name.local()) {
@@ -316,6 +354,7 @@ impl Gathering<'_> {
             }
             last = (phase.max(last.0), if phase >= last.0 { child.name().local() } else { last.1 });
             if child.name().local() == "annotation" {
+                self.annotation(child, file);
                 annotate(&mut item, child);
             } else {
                 let scope = Arc::clone(&item.scope);
@@ -329,10 +368,38 @@ impl Gathering<'_> {
     }
 }
 
+/// Part 1 §3.13.2: `id` on an annotation, `source` and `xml:lang` on what is in it.
+fn misplaced_in_annotation(annotation: &Element) -> Option<(Place, String)> {
+    let own = |element: &Element, known: &[&str]| {
+        let found = element.attributes().iter().find(|attribute| {
+            attribute.name.namespace() == XSD_NAMESPACE || attribute.name.namespace().is_empty() && !known.contains(&attribute.name.local())
+        })?;
+        Some((element.place(), format!("xs:{} has no attribute '{}'", element.name().local(), found.name.local())))
+    };
+    let inside = |child: &Element| {
+        if child.name().namespace() != XSD_NAMESPACE || !matches!(child.name().local(), "appinfo" | "documentation") {
+            return Some((child.place(), format!("{} cannot stand in xs:annotation", child.name())));
+        }
+        let blank = child.attribute(XML_NAMESPACE, "lang").is_some_and(|lang| !lang.is_empty() && crate::chars::is_blank(lang));
+        own(child, &["source"]).or_else(|| blank.then(|| (child.place(), "xml:lang names no language".to_owned())))
+    };
+    own(annotation, &["id"]).or_else(|| annotation.elements().find_map(inside))
+}
+
 fn annotate(item: &mut Item, annotation: &Element) {
     item.foreign.extend(annotation.attributes().iter().filter(|attribute| !attribute.name.namespace().is_empty()).cloned());
     if item.documentation.is_none() {
         item.documentation = annotation.first(XSD_NAMESPACE, "documentation").map(|documentation| documentation.string().trim().to_owned());
+    }
+}
+
+/// Why a location that is an address finds nothing.
+pub(super) fn unfetched(location: &str) -> &'static str {
+    match location.split_once(':').map_or("", |(scheme, _)| scheme) {
+        "http" | "https" | "ftp" => ": nothing is ever fetched from a network",
+        "file" => ": no file is read by its address",
+        _ if location.starts_with('/') => ": no file is read outside the folder of the schema",
+        _ => "",
     }
 }
 

@@ -1,8 +1,5 @@
 //! Which attributes and children each element of a schema document may have: the schema for schemas (XML Schema part 1 appendix A).
 
-/// The elements that are known, and not loaded.
-pub(super) const UNSUPPORTED: &[&str] = &["redefine", "unique", "key", "keyref", "notation"];
-
 /// The constraining facets.
 pub(super) const FACETS: &[&str] = &[
     "length",
@@ -19,25 +16,28 @@ pub(super) const FACETS: &[&str] = &[
     "fractionDigits",
 ];
 
+const SCHEMA: &[&str] =
+    &["include", "import", "redefine", "notation", "simpleType", "complexType", "group", "attributeGroup", "element", "attribute"];
+const ELEMENT: &[&str] = &[
+    "name",
+    "ref",
+    "type",
+    "substitutionGroup",
+    "default",
+    "fixed",
+    "nillable",
+    "abstract",
+    "form",
+    "block",
+    "final",
+    "minOccurs",
+    "maxOccurs",
+];
+const SCHEMA_ATTRIBUTES: &[&str] =
+    &["targetNamespace", "version", "elementFormDefault", "attributeFormDefault", "blockDefault", "finalDefault"];
+
 /// Attributes and children, `id` and annotations left out. `None`: no element of a schema.
 pub(super) fn of(local: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
-    const SCHEMA: &[&str] =
-        &["include", "import", "redefine", "notation", "simpleType", "complexType", "group", "attributeGroup", "element", "attribute"];
-    const ELEMENT: &[&str] = &[
-        "name",
-        "ref",
-        "type",
-        "substitutionGroup",
-        "default",
-        "fixed",
-        "nillable",
-        "abstract",
-        "form",
-        "block",
-        "final",
-        "minOccurs",
-        "maxOccurs",
-    ];
     const COMPLEX: &[&str] =
         &["simpleContent", "complexContent", "group", "all", "choice", "sequence", "attribute", "attributeGroup", "anyAttribute"];
     const EXTENSION: &[&str] = &["group", "all", "choice", "sequence", "attribute", "attributeGroup", "anyAttribute"];
@@ -63,8 +63,6 @@ pub(super) fn of(local: &str) -> Option<(&'static [&'static str], &'static [&'st
         "totalDigits",
         "fractionDigits",
     ];
-    const SCHEMA_ATTRIBUTES: &[&str] =
-        &["targetNamespace", "version", "elementFormDefault", "attributeFormDefault", "blockDefault", "finalDefault"];
     Some(match local {
         "schema" => (SCHEMA_ATTRIBUTES, SCHEMA),
         "element" => (ELEMENT, &["simpleType", "complexType", "unique", "key", "keyref"]),
@@ -81,6 +79,11 @@ pub(super) fn of(local: &str) -> Option<(&'static [&'static str], &'static [&'st
         "any" => (&["namespace", "processContents", "minOccurs", "maxOccurs"], &[]),
         "anyAttribute" => (&["namespace", "processContents"], &[]),
         "simpleType" => (&["name", "final"], &["restriction", "list", "union"]),
+        "notation" => (&["name", "public", "system"], &[]),
+        "unique" | "key" => (&["name"], &["selector", "field"]),
+        "keyref" => (&["name", "refer"], &["selector", "field"]),
+        "selector" | "field" => (&["xpath"], &[]),
+        "redefine" => (&["schemaLocation"], &["simpleType", "complexType", "group", "attributeGroup"]),
         "list" => (&["itemType"], &["simpleType"]),
         "union" => (&["memberTypes"], &["simpleType"]),
         "include" => (&["schemaLocation"], &[]),
@@ -94,13 +97,14 @@ pub(super) fn of(local: &str) -> Option<(&'static [&'static str], &'static [&'st
 /// `None`: it may stand anywhere.
 pub(super) fn phase(parent: &str, child: &str) -> Option<(u8, bool)> {
     Some(match (parent, child) {
-        ("schema", "annotation") => return None,
+        ("schema" | "redefine", "annotation") => return None,
         ("schema", "include" | "import" | "redefine") => (1, false),
         (_, "annotation") => (1, true),
         (_, "unique" | "key" | "keyref") => (3, false),
         (_, "attribute" | "attributeGroup") if parent != "schema" => (4, false),
         (_, "anyAttribute") => (5, true),
-        ("schema" | "sequence" | "choice" | "all" | "union", _) => (2, false),
+        ("schema" | "redefine" | "sequence" | "choice" | "all" | "union", _) => (2, false),
+        (_, "field") => (3, false),
         ("restriction", facet) if FACETS.contains(&facet) => (3, false),
         _ => (2, true),
     })

@@ -4,16 +4,19 @@ mod builtin;
 mod check;
 mod complex;
 mod components;
+mod constraints;
 mod derive;
 mod documents;
 mod grammar;
+mod opaque;
 mod particles;
+mod redefine;
 
 pub(crate) use complex::subset;
 
 use crate::read::Malformed;
 use crate::schema::{Schemas, Source};
-use crate::tree::Element;
+use crate::tree::{Element, QName};
 use crate::write::Binding;
 use std::fmt;
 
@@ -36,7 +39,7 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defect {
     /// The constraint of XML Schema part 1 or 2 by its name, as `src-resolve` or `cos-nonambig`; `s4s-…` for what the schema for
-    /// schemas forbids, `xml` for what is no XML, `unsupported` for constructs that are not loaded.
+    /// schemas forbids, `xml` for what is no XML, `missing` for a document that is not found, `unsupported` for what is too large to be loaded.
     pub rule: &'static str,
     /// Where.
     pub source: Source,
@@ -64,12 +67,85 @@ impl Defect {
     }
 }
 
+/// How much of XML Schema's law a schema must keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// All of it, as the W3C's test suite judges.
+    #[default]
+    Strict,
+    /// What schemas in use break without harm is a warning: restrictions that widen, content models that are ambiguous, a document that
+    /// is not found, whose components are then opaque.
+    Compat,
+    /// The documents are no schemas but sample documents: the schema is inferred from them.
+    Sample,
+}
+
+impl std::str::FromStr for Level {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "strict" => Ok(Self::Strict),
+            "compat" => Ok(Self::Compat),
+            "sample" => Ok(Self::Sample),
+            _ => Err("a level is strict, compat or sample"),
+        }
+    }
+}
+
+/// A graph, and what was let pass.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The graph.
+    pub schemas: Schemas,
+    /// Defects that the level lets pass, in the order of files and places.
+    pub warnings: Vec<Defect>,
+    /// The components that are not known, in the order of their names.
+    pub opaque: Vec<Opaque>,
+}
+
+/// A component that is used and not known: its document was not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opaque {
+    /// `type`, `element`, `attribute`, `group` or `attribute group`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: QName,
+    /// Where it is used first.
+    pub source: Source,
+    /// Why it is not known.
+    pub why: String,
+}
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "opaque: {} {} (used at {}): {}", self.kind, self.name, self.source, self.why)
+    }
+}
+
+impl Level {
+    /// Whether a defect only warns.
+    fn lets_pass(self, rule: &str) -> bool {
+        const PASSED: &[&str] =
+            &["derivation-ok-restriction", "cos-nonambig", "cos-element-consistent", "cos-particle-restrict", "missing"];
+        self != Self::Strict && PASSED.iter().any(|passed| rule.starts_with(passed))
+    }
+}
+
 impl Schemas {
-    /// Loads schema documents, each under the name that messages and relative locations use.
+    /// Loads schema documents, each under the name that messages and relative locations use, at [`Level::Strict`].
     ///
     /// # Errors
     /// All defects, in the order of files and places.
     pub fn load(documents: &[(&str, &[u8])], resolver: Resolver<'_>) -> Result<Self, Vec<Defect>> {
+        Self::load_at(Level::Strict, documents, resolver).map(|loaded| loaded.schemas)
+    }
+
+    /// Loads schema documents, or at [`Level::Sample`] sample documents, each under the name that messages and relative locations use.
+    ///
+    /// # Errors
+    /// All defects that the level does not let pass, in the order of files and places.
+    pub fn load_at(level: Level, documents: &[(&str, &[u8])], resolver: Resolver<'_>) -> Result<Loaded, Vec<Defect>> {
         let mut read = Vec::new();
         let mut defects = Vec::new();
         for (name, octets) in documents {
@@ -78,20 +154,29 @@ impl Schemas {
                 Err(malformed) => defects.push(Defect::of_xml(name, malformed)),
             }
         }
-        if defects.is_empty() { Self::load_documents(read, resolver) } else { Err(defects) }
+        if defects.is_empty() { Self::load_documents_at(level, read, resolver) } else { Err(defects) }
     }
 
-    /// Loads schema documents that have been read already.
+    /// Loads schema documents that have been read already, at [`Level::Strict`].
     ///
     /// # Errors
     /// All defects, in the order of files and places.
     pub fn load_documents(documents: Vec<Document>, resolver: Resolver<'_>) -> Result<Self, Vec<Defect>> {
-        let (documents, mut defects) = documents::gather(documents, resolver);
-        let (schemas, more) = components::compile(&documents);
+        Self::load_documents_at(Level::Strict, documents, resolver).map(|loaded| loaded.schemas)
+    }
+
+    /// Loads documents that have been read already.
+    ///
+    /// # Errors
+    /// All defects that the level does not let pass, in the order of files and places.
+    pub fn load_documents_at(level: Level, documents: Vec<Document>, resolver: Resolver<'_>) -> Result<Loaded, Vec<Defect>> {
+        let (documents, mut defects) = documents::gather(level, documents, resolver);
+        let (schemas, more, opaque) = components::compile(level, &documents);
         defects.extend(more);
         defects.sort_by(|left, right| (&left.source.file, left.source.place).cmp(&(&right.source.file, right.source.place)));
         defects.dedup();
-        if defects.is_empty() { Ok(schemas) } else { Err(defects) }
+        let (warnings, errors): (Vec<Defect>, Vec<Defect>) = defects.into_iter().partition(|defect| level.lets_pass(defect.rule));
+        if errors.is_empty() { Ok(Loaded { schemas, warnings, opaque }) } else { Err(errors) }
     }
 }
 

@@ -18,19 +18,30 @@ impl<'d> Compiler<'d> {
                     self.report(at, "s4s-att-must-appear", "a group inside a type is a reference");
                     return None;
                 };
+                if !at.item.children.is_empty() {
+                    self.report(at, "s4s-elt-invalid-content", "a reference to a group holds nothing");
+                }
                 let name = self.name_in(at, text)?;
-                let Some(group) = self.groups.get(&name).copied() else {
+                // Inside a redefinition the group's own name is that of the group it redefines.
+                let below = self.redefining.as_ref().filter(|(own, _)| *own == name).map(|(_, level)| level.saturating_sub(1));
+                let levels = self.groups.get(&name).map(Vec::as_slice).unwrap_or_default();
+                let level = below.unwrap_or(levels.len().saturating_sub(1));
+                let Some(group) = levels.get(level).copied() else {
+                    if self.is_missing(at, "group", &name) {
+                        let term = Term::Any(Wildcard { namespaces: Namespaces::Any, process: Process::Lax });
+                        return Some(Particle { min: 0, max: None, term, source });
+                    }
                     let known = self.groups.keys().cloned().collect();
                     self.unresolved(at, "group", &name, known);
                     return None;
                 };
-                self.named_group(group, &name)?.term
+                self.named_group(group, &name, level)?.term
             }
             "sequence" => Term::Sequence(self.particles(at)),
             "choice" => Term::Choice(self.particles(at)),
             _ => {
                 let members = self.particles(at);
-                if members.iter().any(|member| member.max.is_none_or(|max| max > 1)) || max.is_none_or(|max| max > 1) {
+                if members.iter().any(|member| member.max.is_none_or(|max| max > 1)) || max != Some(1) {
                     self.report(at, "cos-all-limited.2", "an all group and its members stand once at most");
                 }
                 Term::All(members)
@@ -55,8 +66,10 @@ impl<'d> Compiler<'d> {
         particles
     }
 
-    pub(super) fn named_group(&mut self, at: At<'d>, name: &QName) -> Option<Particle> {
-        match self.read_groups.get(name) {
+    /// Reads a named group: `level` is the number of redefinitions below this one.
+    pub(super) fn named_group(&mut self, at: At<'d>, name: &QName, level: usize) -> Option<Particle> {
+        let key = (name.clone(), level);
+        match self.read_groups.get(&key) {
             Some(Some(particle)) => return Some(particle.clone()),
             Some(None) => {
                 self.report(at, "mg-props-correct.2", format!("the group {name} contains itself"));
@@ -64,16 +77,24 @@ impl<'d> Compiler<'d> {
             }
             None => {}
         }
-        self.read_groups.insert(name.clone(), None);
+        self.read_groups.insert(key.clone(), None);
         let inner = at.first(&["all", "choice", "sequence"]);
+        if let Some(inner) = inner.filter(|inner| ["minOccurs", "maxOccurs"].iter().any(|name| inner.item.attribute(name).is_some())) {
+            self.report(inner, "s4s-att-not-allowed", "the occurrence of a group is said where it is referred to");
+        }
         if inner.is_none() {
             self.report(at, "s4s-elt-invalid-content", "a named group holds an all, a choice or a sequence");
         }
+        let around = std::mem::replace(&mut self.redefining, (level > 0).then(|| key.clone()));
         let particle = inner.and_then(|inner| self.particle(inner));
+        self.redefining = around;
         match &particle {
-            Some(particle) => self.read_groups.insert(name.clone(), Some(particle.clone())),
-            None => self.read_groups.remove(name),
+            Some(particle) => self.read_groups.insert(key, Some(particle.clone())),
+            None => self.read_groups.remove(&key),
         };
+        if let (Some(particle), Some(below)) = (&particle, level.checked_sub(1)) {
+            self.redefined_group(at, name, particle, below);
+        }
         particle
     }
 
