@@ -17,6 +17,7 @@ pub mod session;
 mod sim;
 pub mod verbs;
 mod watch;
+pub mod wsdl;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use session::Failure;
@@ -102,6 +103,11 @@ pub enum Verb {
     /// Example: waybill map check mappings/health/visit.map.xml
     #[command(subcommand)]
     Map(map::Map),
+    /// Contracts of legacy systems: check, import.
+    ///
+    /// Example: waybill wsdl check mappings/health/visit.wsdl
+    #[command(subcommand)]
+    Wsdl(wsdl::Wsdl),
     /// Measures: the ledger beside etcd, and the disks alone.
     ///
     /// Example: waybill bench ledger --peer etcd --etcd /usr/bin/etcd --quick
@@ -479,6 +485,7 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Ledger(verb) => ledger::run(verb).await,
         Verb::Salt(verb) => salt::run(verb).await,
         Verb::Map(verb) => map::run(&verb),
+        Verb::Wsdl(verb) => wsdl::run(&verb),
         Verb::Bench(verb) => crate::bench::run(verb).await,
         Verb::Sim(verb) => sim::run(&verb),
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,

@@ -1,8 +1,7 @@
-//! The nouns of a contract, and what can be wrong with one.
+//! The nouns of a contract.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use xsd::tree::{Element, Place, QName};
+use xsd::tree::{Element, QName};
 
 /// The SOAP version of a port, said by the namespace of its binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +12,21 @@ pub enum SoapVersion {
     Soap12,
 }
 
+/// What stands in the Body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// The element of the message's part.
+    Document,
+    /// A wrapper named as the operation, and in it an element for each part.
+    Rpc,
+}
+
 /// A service and its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Its name.
+    /// Its name; empty for the bindings of a contract that has no service.
     pub name: String,
-    /// Its ports, document/literal over HTTP.
+    /// Its ports that speak SOAP over HTTP.
     pub ports: Vec<Port>,
 }
 
@@ -29,13 +37,13 @@ pub struct Port {
     pub name: String,
     /// The version of SOAP.
     pub version: SoapVersion,
-    /// Where it answers.
+    /// Where it answers; empty where the contract does not say.
     pub address: String,
-    /// Its operations, in the order of the port type.
+    /// Its operations, in the order of the port type: those whose messages are clear.
     pub operations: Vec<Operation>,
 }
 
-/// A document/literal operation.
+/// An operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// Its name.
@@ -44,16 +52,37 @@ pub struct Operation {
     pub documentation: String,
     /// SOAPAction; empty where the contract gives none.
     pub soap_action: String,
-    /// The child of the request's Body.
+    /// What stands in the Body.
+    pub style: Style,
+    /// Whether a message uses SOAP encoding: then its elements may stand anywhere in the Body and refer to each other.
+    pub encoded: bool,
+    /// The child of the request's Body: the element of the part, or the wrapper (R2729).
     pub input: QName,
+    /// The parts in the request's wrapper; empty in document style.
+    pub input_parts: Vec<Part>,
+    /// The header entries of the request.
+    pub input_headers: Vec<QName>,
     /// wsa:Action of the request.
     pub input_action: Option<String>,
     /// The child of the reply's Body; `None` for a one-way operation.
     pub output: Option<QName>,
+    /// The parts in the reply's wrapper; empty in document style.
+    pub output_parts: Vec<Part>,
+    /// The header entries of the reply.
+    pub output_headers: Vec<QName>,
     /// wsa:Action of the reply.
     pub output_action: Option<String>,
     /// The declared faults.
     pub faults: Vec<DetailElement>,
+}
+
+/// A part of an rpc message: an element in no namespace inside the wrapper (R2735, R2755).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The name of the part and of its element.
+    pub name: String,
+    /// The element's type.
+    pub type_name: QName,
 }
 
 /// A declared fault.
@@ -65,10 +94,13 @@ pub struct DetailElement {
     pub element: QName,
 }
 
-/// A contract that was read and holds together: every name in it refers to something, every element it speaks of is declared.
+/// A contract that was read: the services, and the schemas of their messages.
 #[derive(Clone, Debug)]
 pub struct Contract {
+    pub(crate) file: String,
     pub(crate) definitions: Element,
+    /// The WSDL documents it imports, (location, document).
+    pub(crate) imported: Vec<(String, Element)>,
     pub(crate) schemas: BTreeMap<String, Element>,
     pub(crate) order: Vec<String>,
     pub(crate) services: Vec<Service>,
@@ -86,27 +118,13 @@ impl Contract {
         self.services.iter().flat_map(|service| &service.ports)
     }
 
+    /// The operations of all ports: those of one port type more than once where several bindings have it.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.ports().flat_map(|port| &port.operations)
+    }
+
     /// The schema documents, (location, document), those that others import first.
     pub fn schemas(&self) -> impl Iterator<Item = (&str, &Element)> {
         self.order.iter().filter_map(|location| self.schemas.get_key_value(location)).map(|(location, schema)| (location.as_str(), schema))
     }
 }
-
-/// Something wrong with a contract, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Defect {
-    /// The document.
-    pub file: String,
-    /// Where in it.
-    pub place: Place,
-    /// What, in one sentence.
-    pub what: String,
-}
-
-impl fmt::Display for Defect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.place, self.what)
-    }
-}
-
-impl std::error::Error for Defect {}

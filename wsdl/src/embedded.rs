@@ -1,6 +1,7 @@
 //! The contracts of the house and their messages, as they stand in the program.
 
-use crate::contract::{Contract, Defect};
+use crate::contract::Contract;
+use crate::finding::{Finding, Rule};
 use xsd::schema::Schemas;
 
 /// The services, by the name that stands in their path `/ws/NAME`.
@@ -48,9 +49,11 @@ pub fn schemas() -> Result<Schemas, Vec<xsd::load::Defect>> {
 ///
 /// # Errors
 /// There is no such service. (That the contracts of the house hold together is shown by a test.)
-pub fn contract(service: &str) -> Result<Contract, Vec<Defect>> {
+pub fn contract(service: &str) -> Result<Contract, Vec<Finding>> {
     let file = [service, ".wsdl"].concat();
-    let missing = || vec![Defect { file: file.clone(), place: Default::default(), what: format!("there is no service {service:?}") }];
+    let missing = || {
+        vec![Finding { rule: Rule::W003, file: file.clone(), place: Default::default(), what: format!("there is no service {service:?}") }]
+    };
     let octets = document(&file).ok_or_else(missing)?;
     Contract::read(&file, octets, &|location| schema(location).map(<[u8]>::to_vec))
 }

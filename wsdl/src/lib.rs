@@ -2,12 +2,21 @@
 
 mod contract;
 mod cursor;
+mod documents;
 mod embedded;
+mod finding;
+mod import;
+mod messages;
 mod read;
 mod serve;
+pub mod stub;
+mod wrapper;
 
-pub use contract::{Contract, Defect, DetailElement, Operation, Port, Service, SoapVersion};
+pub use contract::{Contract, DetailElement, Operation, Part, Port, Service, SoapVersion, Style};
 pub use embedded::{SERVICES, contract, schema, schemas};
+pub use finding::{Finding, Rule, Severity};
+pub use import::{Exchange, Import, import};
+pub use read::Judged;
 
 /// Namespace of WSDL 1.1.
 pub const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
