@@ -8,6 +8,7 @@ use xsd::read::{Limits, read};
 use xsd::tree::{Element, QName};
 
 const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
+const SOAP: [&str; 2] = ["http://schemas.xmlsoap.org/wsdl/soap/", "http://schemas.xmlsoap.org/wsdl/soap12/"];
 
 /// Checks every `m:bind` of the document against its WSDL 1.1 file.
 pub(crate) fn check(document: &Document, files: &Files, report: &mut Report) {
@@ -38,7 +39,8 @@ fn one(definitions: &Element, bind: &Bind, document: &Document, report: &mut Rep
         return;
     };
     let direction = if bind.input { "input" } else { "output" };
-    let Some(element) = message_element(definitions, operation, direction) else {
+    let found = message_element(definitions, operation, direction).or_else(|| wrapper(definitions, bind));
+    let Some(element) = found else {
         let text = format!("the {direction} of '{}' is not a message of one element", bind.operation);
         report.error("SM032", bind.place, text);
         return;
@@ -53,6 +55,21 @@ fn one(definitions: &Element, bind: &Bind, document: &Document, report: &mut Rep
         );
         report.error("SM032", bind.place, text);
     }
+}
+
+/// What wraps the parts of an rpc message: named as the operation, a reply with Response, in the namespace of its soap:body
+/// (WS-I BP 1.1 R2717, R2729). `waybill wsdl import` writes the schema of it.
+fn wrapper(definitions: &Element, bind: &Bind) -> Option<QName> {
+    let soap = |element: &Element, local: &str| SOAP.iter().find_map(|namespace| element.first(namespace, local).cloned());
+    let rpc = |element: Option<Element>| element.as_ref().and_then(|soap| soap.attribute("", "style")) == Some("rpc");
+    let (direction, suffix) = if bind.input { ("input", "") } else { ("output", "Response") };
+    definitions.all(WSDL, "binding").find_map(|binding| {
+        let mut operations = binding.all(WSDL, "operation");
+        let operation = operations.find(|operation| operation.attribute("", "name") == Some(&bind.operation))?;
+        let rpc = rpc(soap(operation, "operation")) || rpc(soap(binding, "binding"));
+        let body = soap(operation.first(WSDL, direction).filter(|_| rpc)?, "body")?;
+        Some(QName::new(body.attribute("", "namespace")?, [bind.operation.as_str(), suffix].concat()))
+    })
 }
 
 fn shown(roots: &[&QName], document: &Document) -> String {

@@ -140,7 +140,7 @@ impl Source<'_> {
             name: name.clone(),
         };
         walk.default.clone_from(&child.default);
-        walk.optional |= child.min == 0 || !tests.is_empty();
+        walk.optional |= child.min == 0 || tests.iter().any(|test| !matches!(test, Test::Position(at) if *at <= child.min));
         walk.many |= child.max != Some(1) && tests.iter().all(|test| matches!(test, Test::Type(_)));
         let mut checks = Vec::new();
         for test in tests {
