@@ -169,7 +169,7 @@ async fn segments(site: &Site, request: &Request) -> Response {
     let row = |segment: &Extent| {
         json!({
             "name": segment.name(), "first": segment.first, "last": segment.end - 1, "length": segment.length,
-            "sha256": segment.sha256.to_string(),
+            "root": segment.root.to_string(),
         })
     };
     let list: Vec<_> = extents(site).await.iter().map(row).collect();
@@ -191,8 +191,11 @@ async fn segment(site: &Site, request: &Request) -> Response {
         return refused(404, "There is no such segment; /segments lists them.\n");
     };
     let (archive, request) = (site.archive.clone(), request.clone());
-    let what = Representation { content_type: OCTETS, cache: FOREVER_PRIVATE, length: segment.length, sha256: segment.sha256.0 };
-    let read = move || what.answer(&request, |from, to| archive.segment(segment.first, from..to));
+    let read = move || {
+        let sha256 = archive.digest(segment.first)?.0;
+        let what = Representation { content_type: OCTETS, cache: FOREVER_PRIVATE, length: segment.length, sha256 };
+        what.answer(&request, |from, to| archive.segment(segment.first, from..to))
+    };
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {

@@ -98,7 +98,7 @@ fn fill(dir: &Path, fingerprint: &Hash, records: u64, single: bool) {
         pending.extend(state.apply(&checked, NOW, 0));
         for leaf in pending.drain(..) {
             octets += leaf.octets.len();
-            store.push_leaf(&leaf.client, leaf.hash, leaf.octets);
+            store.push_leaf(&leaf.client, leaf.hash, &leaf.octets);
             tree.push(leaf.hash);
             if store.due() {
                 let sealed = Instant::now();

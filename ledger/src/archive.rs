@@ -8,6 +8,7 @@ use crate::clients::{TAG, Tag};
 use crate::medium::{Medium, StoreError};
 use crate::segment::{BUNDLE, Bundle, Extent, SEAL_EVERY, SEAL_LEAVES, Segment, ends, leaves_of, unchecked};
 use crate::tree::{Hash, Lower, leaf_hash, root_of};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +73,8 @@ struct Catalog {
     glanced: u64,
     bundles: VecDeque<(u64, Arc<Bundle>)>,
     tiles: VecDeque<(u64, Vec<Hash>)>,
+    /// SHA-256 of the logical octets of segments that somebody asked for, by first leaf.
+    digests: BTreeMap<u64, Hash>,
 }
 
 impl<M: Medium> Archive<M> {
@@ -117,6 +120,26 @@ impl<M: Medium> Archive<M> {
             octets.extend_from_slice(read.get(within(range.start)..within(range.end)).unwrap_or_default());
         }
         Ok(octets)
+    }
+
+    /// SHA-256 of a segment's logical octets. It reads all of them once.
+    ///
+    /// # Errors
+    /// As [`Archive::segment`].
+    pub fn digest(&self, first: u64) -> Result<Hash, StoreError> {
+        let known = self.catalog().digests.get(&first).copied();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = self.catalog().segments.get(&first).cloned();
+        let segment = found.ok_or_else(|| StoreError::Diverged(format!("no segment begins with leaf {first}")))?;
+        let mut digest = Sha256::new();
+        for (bundle, ..) in segment.logical() {
+            digest.update(self.bundle(bundle)?);
+        }
+        let digest = Hash(digest.finalize().into());
+        self.catalog().digests.insert(first, digest);
+        Ok(digest)
     }
 
     /// A C2SP entry bundle: leaves `256 × bundle` to `256 × bundle + 255`.

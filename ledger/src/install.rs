@@ -108,7 +108,7 @@ impl<M: Medium> Install<M> {
 
     fn write_segment(&mut self) -> Result<(), StoreError> {
         let (mut hashes, mut tags) = (Vec::new(), Vec::new());
-        let mut writer = self.archive.writer(self.first)?;
+        let mut writer = self.archive.writer(self.first, false)?;
         for bundle in &self.bundles {
             writer.push(bundle)?;
             for leaf in leaves_of(bundle).unwrap_or_default().into_iter().filter_map(|at| bundle.get(at)) {
@@ -117,8 +117,8 @@ impl<M: Medium> Install<M> {
                 tags.push(Tag::of(&client));
             }
         }
-        self.archive.write_caches(self.first, &hashes, &tags)?;
-        self.archive.write_segment(writer)?;
+        let roots = self.archive.write_caches(self.first, &hashes, &tags)?;
+        self.archive.write_segment(writer, &roots)?;
         self.first = self.next() * BUNDLE;
         self.bundles.clear();
         self.length = 0;

@@ -31,6 +31,7 @@ pub mod snapshot;
 pub mod state;
 pub mod store;
 pub mod streams;
+mod tail;
 pub mod tile;
 pub mod tree;
 mod wal;

@@ -558,18 +558,12 @@ impl<M: Medium> Node<M> {
         if self.raft.raft.state == StateRole::Leader {
             return;
         }
-        let (mut octets, mut requests) = (Vec::new(), Vec::new());
-        for entry in &entries {
-            let Ok((_, octets_of_it)) = Stamped::split(&entry.data) else { continue };
-            let Some(request) = Entry::decode(octets_of_it).ok().and_then(|entry| Request::read(entry).ok()) else { continue };
-            octets.push(octets_of_it);
-            requests.push(request);
-        }
-        for (octets, checked) in octets.into_iter().zip(self.state.check(requests)) {
-            if let Ok(checked) = checked {
-                self.prepared.keep(octets, checked);
-            }
-        }
+        let read = |entry: &LogEntry| {
+            let (_, octets) = Stamped::split(&entry.data).ok()?;
+            Request::read(Entry::decode(octets).ok()?).ok()
+        };
+        let requests = entries.iter().filter_map(read).collect();
+        self.state.check(requests).into_iter().flatten().for_each(|checked| self.prepared.keep(checked));
     }
 
     /// As it stands, with entries up to `last` if there are any: the commit index goes along, so that a saved checkpoint is one of what is
@@ -724,7 +718,7 @@ impl<M: Medium> Node<M> {
         assert_eq!(applied.index, self.tree.size(), "leaves have no gaps");
         let seen = Seen::of(&applied);
         let store = &mut self.raft.mut_store().store;
-        store.push(applied.tag, applied.hash, applied.octets);
+        store.push(applied.tag, applied.hash, &applied.octets);
         self.tree.push(applied.hash);
         self.recent.put(applied.client, seen);
         if let Some(state) = applied.state.filter(|_| store.due()) {
@@ -854,7 +848,7 @@ impl<M: Medium> Node<M> {
                     outputs
                         .put(Output::Answer { ticket, answer: Answer::Committed { index, time, outcome: crate::record::Outcome::Done } });
                 }
-                self.prepared.keep(&entry.encode(), checked);
+                self.prepared.keep(checked);
                 self.propose(&client, &entry, now, outputs);
                 if let Some(ticket) = ticket {
                     self.waiting.entry(client.clone()).or_default().insert(ticket);

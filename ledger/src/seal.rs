@@ -3,18 +3,11 @@
 use crate::archive::{Archive, CLIENTS, CLIENTS_BLOCK, TILES_0, TILES_1};
 use crate::clients::Tag;
 use crate::medium::{Medium, StoreError};
-use crate::segment::{BUNDLE, SEAL_EVERY, Segment, Writer, checked, put_bundle, put_file};
+use crate::segment::{BUNDLE, SEAL_EVERY, Segment, Writer, checked, put_file};
 use crate::snapshot::{Snapshot, name};
+use crate::tail::Run;
 use crate::tree::{Hash, root_of};
 use std::sync::Arc;
-
-/// A leaf in memory.
-#[derive(Clone, Debug)]
-pub(crate) struct Fresh {
-    pub(crate) octets: Arc<[u8]>,
-    pub(crate) hash: Hash,
-    pub(crate) tag: Tag,
-}
 
 /// All the file work of one seal. What it writes counts when the snapshot has its name: whatever comes before can be written
 /// again, and is the same then.
@@ -22,8 +15,10 @@ pub(crate) struct Fresh {
 pub struct Seal<M> {
     pub(crate) archive: Archive<M>,
     pub(crate) first: u64,
-    pub(crate) leaves: Vec<Fresh>,
+    pub(crate) bundles: Vec<Arc<Run>>,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// The node has more to write than processor to compress it well.
+    pub(crate) pressed: bool,
 }
 
 /// What a seal has made durable; for [`crate::store::Store::adopt`].
@@ -40,28 +35,24 @@ impl<M: Medium> Seal<M> {
     /// # Errors
     /// The medium failed. The old state is intact.
     pub fn run(self) -> Result<Sealed, StoreError> {
-        let tags: Vec<Tag> = self.leaves.iter().map(|leaf| leaf.tag).collect();
-        let hashes: Vec<Hash> = self.leaves.iter().map(|leaf| leaf.hash).collect();
+        let tags: Vec<Tag> = self.bundles.iter().flat_map(|run| &run.tags).copied().collect();
+        let hashes: Vec<Hash> = self.bundles.iter().flat_map(|run| &run.hashes).copied().collect();
         let roots = self.archive.write_caches(self.first, &hashes, &tags)?;
-        let mut writer = self.archive.writer(self.first)?;
-        let mut bundle = Vec::new();
-        for leaves in self.leaves.chunks(usize::try_from(BUNDLE).unwrap_or(usize::MAX)) {
-            put_bundle(&mut bundle, leaves.iter().map(|leaf| &*leaf.octets));
-            writer.push(&bundle)?;
-        }
-        let segment = self.archive.write_segment(writer)?;
+        let mut writer = self.archive.writer(self.first, self.pressed)?;
+        self.bundles.iter().try_for_each(|run| writer.push(&run.octets))?;
+        let segment = self.archive.write_segment(writer, &roots)?;
         self.archive.write_snapshot(&self.snapshot)?;
         Ok(Sealed { segment, roots, snapshot: self.snapshot })
     }
 }
 
 impl<M: Medium> Archive<M> {
-    pub(crate) fn writer(&self, first: u64) -> Result<Writer<'_>, StoreError> {
-        Writer::new(self.ledger, first, self.at_rest.as_ref())
+    pub(crate) fn writer(&self, first: u64, pressed: bool) -> Result<Writer<'_>, StoreError> {
+        Writer::new(self.ledger, first, self.at_rest.as_ref(), pressed)
     }
 
-    pub(crate) fn write_segment(&self, writer: Writer<'_>) -> Result<Segment, StoreError> {
-        let (extent, octets) = writer.finish();
+    pub(crate) fn write_segment(&self, writer: Writer<'_>, roots: &[Hash]) -> Result<Segment, StoreError> {
+        let (extent, octets) = writer.finish(roots);
         put_file(&self.medium, &extent.name(), &octets)?;
         Segment::open(&self.medium, &extent.name(), &self.ledger, self.at_rest.as_ref())
     }

@@ -9,9 +9,10 @@ use crate::at_rest::AtRest;
 use crate::clients::{Clients, Tag};
 use crate::medium::{Medium, Overlay};
 use crate::scrub::{Sweep, Swept};
-use crate::seal::{Fresh, Seal, Sealed};
+use crate::seal::{Seal, Sealed};
 use crate::segment::{DRAFT, SEAL_EVERY, checked, put_file, unchecked};
 use crate::snapshot::{Snapshot, name, size_of};
+use crate::tail::Tail;
 use crate::tree::{Hash, Tree};
 use crate::wal::{Alone, Wal};
 use std::collections::{BTreeMap, VecDeque};
@@ -36,13 +37,15 @@ pub struct Store<M: Medium> {
     archive: Archive<M>,
     snapshot: Option<Arc<Snapshot>>,
     /// The leaves that are not sealed.
-    tail: VecDeque<Fresh>,
+    tail: Tail,
     clients: Clients,
     /// Where the next segment begins, and the logical octets in it so far.
     boundary: (u64, u64),
     /// Seals that wait for the one that runs.
     waiting: VecDeque<Arc<Snapshot>>,
     running: bool,
+    /// Seals shall be quick rather than small.
+    pub(crate) pressed: bool,
     scrubbed: u64,
     /// The older file of the log that was read again last.
     log_swept: usize,
@@ -87,7 +90,7 @@ impl<M: Medium> Store<M> {
         }
         let boundary = (archive.size(), 0);
         let (snapshot, repairs) = (snapshot.map(Arc::new), torn.into_iter().collect());
-        let (tail, waiting) = (VecDeque::new(), VecDeque::new());
+        let (tail, waiting) = (Tail::default(), VecDeque::new());
         Ok(Self {
             medium,
             wal,
@@ -98,6 +101,7 @@ impl<M: Medium> Store<M> {
             boundary,
             waiting,
             running: false,
+            pressed: false,
             scrubbed: 0,
             log_swept: 0,
             log_damage: Vec::new(),
@@ -272,7 +276,7 @@ impl<M: Medium> Store<M> {
     /// How many leaves there are, sealed and pruned ones included.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.sealed() + self.tail.len() as u64
+        self.sealed() + self.tail.len()
     }
 
     /// How many leaves are sealed.
@@ -293,20 +297,19 @@ impl<M: Medium> Store<M> {
     /// It is not there, pruned or damaged, or the medium failed.
     pub fn leaf(&self, index: u64) -> Result<Arc<[u8]>, StoreError> {
         let Some(at) = index.checked_sub(self.sealed()) else { return self.archive.leaf(index) };
-        let fresh = usize::try_from(at).ok().and_then(|at| self.tail.get(at));
-        fresh.map(|fresh| Arc::clone(&fresh.octets)).ok_or_else(|| StoreError::Diverged(format!("no leaf {index}")))
+        self.tail.leaf(at).map(Arc::from).ok_or_else(|| StoreError::Diverged(format!("no leaf {index}")))
     }
 
     /// Appends a leaf to the tail: the client id it uses up, empty for none; its hash; its octets.
-    pub fn push_leaf(&mut self, client: &str, hash: Hash, octets: Vec<u8>) {
+    pub fn push_leaf(&mut self, client: &str, hash: Hash, octets: &[u8]) {
         self.push(Tag::of(client), hash, octets);
     }
 
     /// [`Store::push_leaf`], by the tag of the client id.
-    pub(crate) fn push(&mut self, tag: Tag, hash: Hash, octets: Vec<u8>) {
+    pub(crate) fn push(&mut self, tag: Tag, hash: Hash, octets: &[u8]) {
         self.clients.put(tag, self.size());
         self.boundary.1 += octets.len() as u64 + 2;
-        self.tail.push_back(Fresh { octets: octets.into(), hash, tag });
+        self.tail.push(tag, hash, octets);
     }
 
     /// The leaf that used up a client id.
@@ -321,7 +324,7 @@ impl<M: Medium> Store<M> {
     pub(crate) fn tagged(&self, tag: Tag) -> Result<Option<u64>, StoreError> {
         self.clients.find(tag, |index| match index.checked_sub(self.sealed()) {
             None => self.archive.has_tag(index, tag),
-            Some(at) => Ok(usize::try_from(at).ok().and_then(|at| self.tail.get(at)).is_some_and(|fresh| fresh.tag == tag)),
+            Some(at) => Ok(self.tail.tag(at) == Some(tag)),
         })
     }
 
@@ -384,9 +387,8 @@ impl<M: Medium> Store<M> {
         let snapshot = self.waiting.pop_front()?;
         self.running = true;
         let first = self.sealed();
-        let count = usize::try_from(snapshot.size - first).unwrap_or(usize::MAX);
-        let leaves = self.tail.iter().take(count).cloned().collect();
-        Some(Seal { archive: self.archive(), first, leaves, snapshot })
+        let bundles = self.tail.first(snapshot.size - first);
+        Some(Seal { archive: self.archive(), first, bundles, snapshot, pressed: self.pressed })
     }
 
     /// Takes in what a job has made durable: the tail shrinks, and the log forgets what is far behind.
@@ -397,7 +399,7 @@ impl<M: Medium> Store<M> {
         self.guarded(|store| {
             assert!(store.running && sealed.segment.extent.first == store.sealed(), "seals are adopted in order");
             store.running = false;
-            store.tail.drain(..usize::try_from(sealed.snapshot.size - store.sealed()).unwrap_or(usize::MAX));
+            store.tail.forget(sealed.snapshot.size - store.sealed());
             store.archive.add(Some(sealed.segment), &sealed.roots);
             let before = store.snapshot.replace(sealed.snapshot);
             if let Some(before) = before {

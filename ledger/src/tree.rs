@@ -288,6 +288,14 @@ pub fn root_of(hashes: &[Hash]) -> Option<Hash> {
     levels_of(hashes.to_vec()).last()?.first().copied()
 }
 
+/// The root over complete subtrees of one size, in order, as of a tree of their leaves alone.
+#[must_use]
+pub fn root_over(subtrees: &[Hash]) -> Hash {
+    let mut tree = Tree::default();
+    subtrees.iter().for_each(|root| tree.push(*root));
+    tree.root(tree.size()).unwrap_or_else(|| Hash::of(&[]))
+}
+
 /// The root over complete subtrees, each smaller than the one before it: MTH of the leaves that they hold. `None` of none.
 #[must_use]
 pub fn root_of_peaks(peaks: &[Hash]) -> Option<Hash> {

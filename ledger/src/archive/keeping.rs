@@ -4,7 +4,7 @@ use super::{Archive, CLIENTS, CLIENTS_BLOCK, Damage, HASH, TILES_0, TILES_1};
 use crate::clients::Tag;
 use crate::medium::{Medium, StoreError};
 use crate::record::client_of;
-use crate::segment::{BUNDLE, Extent, SEAL_EVERY, Segment, Writer, checked, leaves_of, put_file};
+use crate::segment::{BUNDLE, Extent, SEAL_EVERY, Segment, checked, leaves_of, put_file};
 use crate::tree::{Hash, leaf_hash, root_of};
 use std::sync::Arc;
 
@@ -216,15 +216,17 @@ impl<M: Medium> Archive<M> {
     fn gathered_around(&self, leaf: u64) -> Result<Option<Extent>, StoreError> {
         let mut catalog = self.catalog();
         let first = catalog.segments.range(..leaf + 1).next_back().map_or(catalog.floor, |(_, segment)| segment.extent.end);
-        let (mut writer, mut length) = (Writer::new(self.ledger, first, self.at_rest.as_ref())?, 0);
+        let (mut writer, mut length) = (self.writer(first, false)?, 0);
         let mut at = first / BUNDLE;
         while let Some(octets) = catalog.gathered.get(&at) {
             writer.push(octets)?;
             length += octets.len() as u64;
             at += 1;
             if self.ends(first, at * BUNDLE, length) {
-                let (extent, octets) = writer.finish();
-                catalog.gathered.retain(|bundle, _| !(first / BUNDLE..at).contains(bundle));
+                let span = first / BUNDLE..at;
+                let bounds = usize::try_from(span.start).unwrap_or(usize::MAX)..usize::try_from(span.end).unwrap_or(usize::MAX);
+                let (extent, octets) = writer.finish(catalog.roots.get(bounds).unwrap_or_default());
+                catalog.gathered.retain(|bundle, _| !span.contains(bundle));
                 drop(catalog);
                 self.replace(&extent.name(), &octets)?;
                 return Ok(Some(extent));

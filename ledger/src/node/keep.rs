@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 /// every second, at a fortieth of a core.
 const SWEEP_TICKS: u64 = 8;
 const SWEEP_OCTETS: u64 = 1 << 20;
-/// Who writes so many leaves between two sweeps, 20,000 a second, sweeps at an eighth of that pace: the disk has enough to do.
+/// Who writes so many leaves between two sweeps, 20,000 a second, is pressed: sweeps at an eighth of that pace, and compresses lightly.
 const BUSY_LEAVES: u64 = 4096;
 const BUSY_SLOWER: u64 = 8;
 /// Of so many sweeps one reads the log: its last file and one other.
@@ -63,7 +63,9 @@ impl<M: Medium> Node<M> {
             self.jobs.push_back(Job(Work::Mend { archive: self.store().archive(), bundle, octets }));
         } else if self.ticks.is_multiple_of(SWEEP_TICKS) && !self.taking.installs() {
             let written = self.tree.size().saturating_sub(std::mem::replace(&mut self.keeping.size, self.tree.size()));
-            if written >= BUSY_LEAVES && !self.ticks.is_multiple_of(SWEEP_TICKS * BUSY_SLOWER) {
+            let pressed = written >= BUSY_LEAVES;
+            self.raft.mut_store().store.pressed = pressed;
+            if pressed && !self.ticks.is_multiple_of(SWEEP_TICKS * BUSY_SLOWER) {
                 return;
             }
             self.keeping.busy = true;

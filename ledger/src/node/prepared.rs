@@ -21,24 +21,25 @@ impl Prepared {
     }
 
     /// Keeps an entry until it is taken; when too many were never committed, all are forgotten.
-    pub(super) fn keep(&mut self, octets: &[u8], checked: Checked) {
-        if self.by_name.len() >= self.max || self.octets + octets.len() > OCTETS_MAX {
+    pub(super) fn keep(&mut self, checked: Checked) {
+        let (mut crc, mut length) = (crc32fast::Hasher::new(), 0);
+        checked.request().entry().pieces(|piece| {
+            crc.update(piece);
+            length += piece.len();
+        });
+        if self.by_name.len() >= self.max || self.octets + length > OCTETS_MAX {
             self.by_name.clear();
             self.octets = 0;
         }
-        if self.by_name.insert(name(octets), checked).is_none() {
-            self.octets += octets.len();
+        if self.by_name.insert((crc.finalize(), length), checked).is_none() {
+            self.octets += length;
         }
     }
 
     /// The checked entry of exactly these octets.
     pub(super) fn take(&mut self, octets: &[u8]) -> Option<Checked> {
-        let checked = self.by_name.remove(&name(octets))?;
+        let checked = self.by_name.remove(&(crc32fast::hash(octets), octets.len()))?;
         self.octets -= octets.len();
-        (checked.request().entry().encode() == octets).then_some(checked)
+        checked.request().entry().is(octets).then_some(checked)
     }
-}
-
-fn name(octets: &[u8]) -> (u32, usize) {
-    (crc32fast::hash(octets), octets.len())
 }

@@ -29,7 +29,7 @@ impl Start {
         let Some(snapshot) = store.snapshot().cloned() else {
             assert_eq!(store.size(), 0, "the leaves of an opened store follow from its log");
             tree.push(founding.hash);
-            store.push_leaf(&founding.client, founding.hash, founding.octets);
+            store.push_leaf(&founding.client, founding.hash, &founding.octets);
             return Ok(Self { state: founded, tree, members: None, applied: 0, resume: (0, 0) });
         };
         let bad = |what: &str| StoreError::Diverged(format!("the snapshot of {} leaves: {what}", snapshot.size));

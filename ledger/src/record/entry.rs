@@ -121,23 +121,34 @@ impl Entry {
     pub fn encode(&self) -> Vec<u8> {
         let size: usize = self.bodies.iter().map(|body| 4 + body.len()).sum();
         let mut octets = Vec::with_capacity(size + 100 * (self.signatures.len() + 1));
-        octets.push(if self.is_batch() { WIRE_BATCH } else { WIRE_SINGLE });
-        octets.push(u8::try_from(self.signatures.len()).unwrap_or(u8::MAX));
+        self.pieces(|piece| octets.extend_from_slice(piece));
+        octets
+    }
+
+    /// Gives the wire form piece by piece.
+    pub(crate) fn pieces(&self, mut put: impl FnMut(&[u8])) {
+        put(&[if self.is_batch() { WIRE_BATCH } else { WIRE_SINGLE }]);
+        put(&[u8::try_from(self.signatures.len()).unwrap_or(u8::MAX)]);
         for signature in &self.signatures {
-            octets.push(u8::try_from(signature.account.len()).unwrap_or(u8::MAX));
-            octets.extend_from_slice(signature.account.as_bytes());
-            octets.extend_from_slice(&signature.value);
+            put(&[u8::try_from(signature.account.len()).unwrap_or(u8::MAX)]);
+            put(signature.account.as_bytes());
+            put(&signature.value);
         }
         if !self.is_batch() {
-            octets.extend_from_slice(self.body());
-            return octets;
+            return put(self.body());
         }
-        octets.extend_from_slice(&u16::try_from(self.bodies.len()).unwrap_or(u16::MAX).to_be_bytes());
+        put(&u16::try_from(self.bodies.len()).unwrap_or(u16::MAX).to_be_bytes());
         for body in &self.bodies {
-            octets.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
-            octets.extend_from_slice(body);
+            put(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
+            put(body);
         }
-        octets
+    }
+
+    /// Whether these octets are its wire form.
+    pub(crate) fn is(&self, octets: &[u8]) -> bool {
+        let mut rest = Some(octets);
+        self.pieces(|piece| rest = rest.and_then(|rest| rest.strip_prefix(piece)));
+        rest.is_some_and(<[u8]>::is_empty)
     }
 
     /// Reads the wire form, and nothing else than it.
