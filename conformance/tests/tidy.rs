@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("xsd", "encoding_rs memchr quick-xml regex"),
     ("wsdl", "xsd"),
-    ("mappings", "data-encoding regex serde_json sha2 xsd"),
+    ("mappings", "data-encoding regex serde_json sha2 sm3 xsd"),
     ("ledger", "aes-gcm crc32fast data-encoding ed25519-zebra protobuf raft rand_core sha2 sled slog xsd zstd"),
     (
         "adapter",

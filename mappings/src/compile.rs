@@ -1,14 +1,17 @@
 //! The compiler: rules against both schemas, into a plan. Everything wrong with a mapping is said in one run.
 
-use crate::coverage::{Coverage, Key, Open, Touch, Walk};
+use crate::coverage::{Coverage, Key, Open, Touch, Walk, Whole};
 use crate::diagnostic::{Report, meant};
-use crate::document::{Block, Branch, Document, Origin, Rule, RuleKind, Set, When, WhenTest};
+use crate::document::{self, Block, Branch, Document, Origin, Rule, RuleKind, Set, When, WhenTest};
 use crate::graph::Graph;
 use crate::judge::Produced;
+use crate::kept::{ROOT, is_plain};
 use crate::path::{Path, Step};
-use crate::plan::{self, CodeTable, Last, Op, OpKind, Test, TypeCheck};
+use crate::plan::{self, CodeTable, Guard, Last, Names, Op, OpKind, Plan, Test, TypeCheck};
 use crate::source::{End, Node, Nodes, Resolved, Source};
 use crate::target::{Aim, Draft, Target, Times};
+use crate::xslt::Stylesheet;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use xsd::schema::Choice;
@@ -27,16 +30,16 @@ pub(crate) struct Compiler<'a> {
     pub(crate) source: Source<'a>,
     pub(crate) targets: Vec<Named<'a>>,
     pub(crate) codes: BTreeMap<String, Arc<CodeTable>>,
-    /// Whether a rule asks for the digest of what was made.
-    pub(crate) digests: bool,
+    pub(crate) stylesheets: BTreeMap<String, Arc<Stylesheet>>,
+    pub(crate) plan: Plan,
+    pub(crate) names: &'a RefCell<Names>,
     pub(crate) report: &'a mut Report,
 }
 
-/// What came out: the blocks of the plan, and the leaves of the windows.
+/// What came out: the plan, and the leaves of the windows.
 pub(crate) struct Compiled {
-    pub(crate) blocks: Vec<plan::Block>,
+    pub(crate) plan: Plan,
     pub(crate) coverage: Coverage,
-    pub(crate) digests: bool,
 }
 
 /// Where rules stand: what they read from and what they write to.
@@ -50,22 +53,32 @@ impl<'a> Compiler<'a> {
         let document = self.document;
         let Some(root) = self.source.graph.global(&document.source.root) else {
             self.no_root();
-            return Compiled { blocks: Vec::new(), coverage: Coverage::default(), digests: false };
+            return Compiled { plan: self.plan, coverage: Coverage::default() };
         };
         let root = self.source.root(&document.source.root, &root);
-        let mut blocks = Vec::new();
         let mut windows: Vec<(Node, Place)> = Vec::new();
-        for block in &document.blocks {
-            if let Some((compiled, window)) = self.block(block, &root) {
-                blocks.push(compiled);
-                windows.extend(window.map(|window| (window, block.place)));
+        // m:once at the start asks where the first record stands, so records come first.
+        let early = |block: &&Block| block.when == When::Start;
+        let (start, others): (Vec<&Block>, Vec<&Block>) = document.blocks.iter().partition(early);
+        let first = others.iter().find(|block| block.window.is_some()).copied();
+        for block in others.into_iter().chain(start) {
+            let Some((mut compiled, window)) = self.block(block, &root, first) else { continue };
+            if let (Some(node), true) = (&window, block.when == When::Window) {
+                self.source.kept.window(node.way, self.plan.blocks.len());
             }
+            compiled.max = block.max;
+            self.plan.blocks.push(compiled);
+            windows.extend(window.map(|window| (window, block.place)));
         }
-        self.guards(&mut blocks, &windows);
+        self.guards(&windows);
+        self.retained(&windows);
         // Where a block could not be compiled its leaves would all seem forgotten.
-        let whole = blocks.len() == document.blocks.len();
+        let whole = self.plan.blocks.len() == document.blocks.len();
         let coverage = if whole { self.cover(&root, windows) } else { Coverage::default() };
-        Compiled { blocks, coverage, digests: self.digests }
+        self.source.kept.finish();
+        self.plan.kept = self.source.kept;
+        self.plan.names = self.names.take();
+        Compiled { plan: self.plan, coverage }
     }
 
     fn no_root(&mut self) {
@@ -78,37 +91,60 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn block(&mut self, block: &Block, root: &Node) -> Option<(plan::Block, Option<Node>)> {
+    fn block(&mut self, block: &Block, root: &Node, first: Option<&Block>) -> Option<(plan::Block, Option<Node>)> {
         let mut focus = vec![root.clone()];
         let mut window = None;
+        self.source.retained = matches!(block.when, When::End | When::Buffered);
+        self.source.ahead = Nodes::new();
         if let Some(path) = &block.window {
             let resolved = self.source.resolve(path, &focus, block.place, self.report)?;
-            let End::Element(nodes) = resolved.end else {
+            let End::Element(nodes) = &resolved.end else {
                 self.report.error("SM104", block.place, format!("'{path}' is an attribute; a window is an element"));
                 return None;
             };
             self.source.touch.at(&resolved.keys, &|_| {});
-            focus = nodes;
+            self.source.keep(&resolved, |_| {});
+            focus.clone_from(nodes);
             window = Some(resolved.select);
         }
-        self.source.window_depth = focus.len();
+        if block.when == When::Window {
+            self.source.ahead.clone_from(&focus);
+        }
+        if let (When::Start, Some(path)) = (block.when, first.and_then(|first| first.window.as_ref()))
+            && let Some(End::Element(nodes)) = self.source.resolve(path, &focus, block.place, self.report).map(|found| found.end)
+        {
+            self.source.ahead = nodes;
+        }
         let Some((at, named)) = self.targets.iter().enumerate().find(|(_, named)| named.name == block.to) else {
             self.report.error("SM020", block.place, format!("there is no target '{}'", block.to));
             return None;
         };
-        let target = Target { graph: named.graph, scope: &self.document.scope };
+        let target = Target { graph: named.graph, scope: &self.document.scope, names: self.names };
         let child = named.graph.global(named.root)?;
         let mut draft = Draft::new(child.type_id, target.show(named.root), child.declared);
+        let slot = target.slot(named.root, 0);
         let ops = self.rules(&block.rules, &Site { focus: &focus, target }, &mut draft);
         target.finish(&draft, block.place, self.report);
         let node = window.is_some().then(|| focus.last().cloned()).flatten();
-        Some((plan::Block { target: at, window, ops, guards: Vec::new(), place: block.place }, node))
+        let (when, guards) = (block.when, Vec::new());
+        Some((plan::Block { target: at, when, window, max: None, root: slot, ops, guards, place: block.place }, node))
+    }
+
+    /// Says of windows that they stay in memory, since rules outside read in them.
+    fn retained(&mut self, windows: &[(Node, Place)]) {
+        for (node, place) in windows {
+            let passes = |block: &&plan::Block| block.place == *place && block.when == When::Window;
+            if self.plan.blocks.iter().any(|block| passes(&block)) && self.source.kept.get(node.way).is_some_and(|way| way.retained) {
+                let text = "rules outside of this m:record read in it, so that all records are kept until the document ends";
+                self.report.warning("SM402", *place, text).helped("count the records, or say with max on m:once how much may be kept");
+            }
+        }
     }
 
     /// Each window, or the root where there is none, watches what its rules read only in part.
-    fn guards(&self, blocks: &mut [plan::Block], windows: &[(Node, Place)]) {
+    fn guards(&mut self, windows: &[(Node, Place)]) {
         let whole = windows.is_empty();
-        for block in blocks {
+        for block in &mut self.plan.blocks {
             let window = windows.iter().find(|(_, place)| *place == block.place).map(|(node, _)| node);
             let mut touch = Some(&self.source.touch);
             for key in window.iter().flat_map(|node| &node.keys) {
@@ -116,8 +152,19 @@ impl<'a> Compiler<'a> {
                     touch = here.child(name);
                 }
             }
+            let mut watched = Vec::new();
             if let Some(touch) = touch.filter(|_| whole || window.is_some()) {
-                touch.guards(&[], &mut block.guards);
+                touch.guards(&[], &mut watched);
+            }
+            for (names, name, seen) in watched {
+                let (mut way, mut parents) = (Some(window.map_or(ROOT, |node| node.way)), Vec::new());
+                for name in &names {
+                    way = way.and_then(|way| self.source.kept.find(way, name));
+                    parents.extend(way);
+                }
+                if let Some(to) = way.and_then(|way| self.source.kept.find(way, &name)) {
+                    block.guards.push(Guard { parents, to, name, seen });
+                }
             }
         }
     }
@@ -139,6 +186,7 @@ impl<'a> Compiler<'a> {
             let (coverage, open) = walk.finish();
             total.mapped += coverage.mapped;
             total.ignored += coverage.ignored;
+            total.opaque += coverage.opaque;
             total.unaccounted += coverage.unaccounted;
             self.open("SM300", &open, *place);
             headers.at(&window.keys, &|touch| *touch = Touch::ignored());
@@ -204,6 +252,15 @@ impl<'a> Compiler<'a> {
                 draft.then(&if found.optional { merged.0.either(&fresh) } else { merged.0 });
                 Some(OpKind::Case { of: found.select, branches, otherwise: merged.1 })
             }
+            RuleKind::Copy { path, from } => self.copy(path, from, rule.place, site, draft),
+            RuleKind::Xslt { path, select, href } => {
+                let aim = self.aim_element(path, rule.place, site, draft);
+                let found = self.whole(select, Whole::Opaque, rule.place, site)?;
+                let (aim, slot) = aim?;
+                draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE });
+                let stylesheet = Arc::clone(self.stylesheets.get(href)?);
+                Some(OpKind::Xslt { through: aim.through, slot, select: found.select, stylesheet })
+            }
             RuleKind::Ignore(path) => {
                 let found = self.source.resolve(path, site.focus, rule.place, self.report)?;
                 self.source.touch.at(&found.keys, &|touch| touch.ignored = true);
@@ -215,7 +272,35 @@ impl<'a> Compiler<'a> {
     fn select(&mut self, path: &Path, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
         let found = self.source.resolve(path, site.focus, place, self.report)?;
         self.source.touch.at(&found.keys, &|_| {});
+        self.source.keep(&found, |_| {});
         Some(found)
+    }
+
+    /// An element that a rule takes with everything in it.
+    fn whole(&mut self, path: &Path, whole: Whole, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
+        let found = self.source.resolve(path, site.focus, place, self.report)?;
+        self.source.touch.at(&found.keys, &|touch| touch.whole = Some(whole));
+        self.source.keep(&found, |way| way.whole = true);
+        self.not_many(&found, place);
+        self.element_focus(&found, place)?;
+        Some(found)
+    }
+
+    fn copy(&mut self, path: &Path, from: &Path, place: Place, site: &Site<'a, '_>, draft: &mut Draft) -> Option<OpKind> {
+        let found = self.whole(from, Whole::Copied, place, site);
+        let (aim, slot) = self.aim_element(path, place, site, draft)?;
+        let found = found?;
+        let End::Element(nodes) = &found.end else { return None };
+        let source = nodes.last()?.type_id;
+        let (has, wants) = (self.source.graph.type_name(source), site.target.graph.type_name(aim.type_id));
+        let any = wants.as_ref().is_some_and(|name| name.is(xsd::schema::XSD_NAMESPACE, "anyType"));
+        if !any && (has.is_none() || has != wants) {
+            let words = |name: Option<QName>| name.map_or_else(|| "an anonymous type".to_owned(), |name| self.source.show(&name));
+            let text = format!("'{from}' is {} and target '{}' is {}: only one type is copied", words(has), aim.path, words(wants));
+            self.report.error("SM161", place, text).declared_at(aim.declared.clone()).helped("map what is in it with m:in");
+        }
+        draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE });
+        Some(OpKind::Copy { through: aim.through, slot, select: found.select })
     }
 
     fn element_focus(&mut self, found: &Resolved, place: Place) -> Option<Nodes> {
@@ -257,7 +342,14 @@ impl<'a> Compiler<'a> {
         ops
     }
 
-    fn choose(&mut self, whens: &[When], otherwise: Option<&[Rule]>, place: Place, site: &Site<'a, '_>, draft: &mut Draft) -> OpKind {
+    fn choose(
+        &mut self,
+        whens: &[document::Test],
+        otherwise: Option<&[Rule]>,
+        place: Place,
+        site: &Site<'a, '_>,
+        draft: &mut Draft,
+    ) -> OpKind {
         let mut merged: Option<Draft> = None;
         let mut compiled = Vec::new();
         let mut merge = |branch: Draft| {
@@ -302,6 +394,7 @@ impl<'a> Compiler<'a> {
         let bare = text.is_none();
         let counts = equals.is_some() || bare;
         self.source.touch.at(&found.keys, &|touch| touch.read |= counts);
+        self.source.keep(&found, |way| way.text |= equals.is_some() && found.select.attribute.is_none());
         if let (Some(value), Some(text)) = (equals, text)
             && text.check(value).is_err()
         {
@@ -318,7 +411,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Whether one of the cases always holds: a path and its absence, all of a choice, or all values of an enumeration.
-    fn exhaustive(&self, whens: &[When], site: &Site<'_, '_>) -> bool {
+    fn exhaustive(&self, whens: &[document::Test], site: &Site<'_, '_>) -> bool {
         let graph = self.source.graph;
         let exists = |text: &str| whens.iter().any(|when| matches!(&when.test, WhenTest::Exists(path) if path.text == text));
         let both = whens.iter().any(|when| matches!(&when.test, WhenTest::Missing(path) if exists(&path.text)));
@@ -452,13 +545,14 @@ impl<'a> Compiler<'a> {
                 Some((plan::Value::Constant(constant.clone()), Times::ONCE))
             }
             Origin::Count(path) => {
-                let found = self.select(path, place, site)?;
+                let found = self.source.resolve(path, site.focus, place, self.report)?;
+                self.source.touch.at(&found.keys, &|_| {});
                 if let Some(aim) = aim {
                     self.computed(&Produced::Count, &found.select.text, place, site.target, aim);
                 }
-                Some((plan::Value::Count(found.select), Times::ONCE))
+                Some((self.count(found, site.focus.len()), Times::ONCE))
             }
-            Origin::Digest(target) => {
+            Origin::Digest(target, algorithm) => {
                 let Some(at) = self.targets.iter().position(|named| named.name == *target) else {
                     self.report.error("SM020", place, format!("there is no target '{target}'"));
                     return None;
@@ -466,10 +560,31 @@ impl<'a> Compiler<'a> {
                 if let Some(aim) = aim {
                     self.computed(&Produced::Digest, target, place, site.target, aim);
                 }
-                self.digests = true;
-                Some((plan::Value::Digest(at), Times::ONCE))
+                if !self.source.retained {
+                    let text = format!("what is made of target '{target}' is not known yet");
+                    self.report.error("SM401", place, text).helped("write the digest in <m:once at=\"end\">");
+                }
+                let wanted = (at, *algorithm);
+                let number = self.plan.digests.iter().position(|known| *known == wanted).unwrap_or_else(|| {
+                    self.plan.digests.push(wanted);
+                    self.plan.digests.len() - 1
+                });
+                Some((plan::Value::Digest(number), Times::ONCE))
             }
             Origin::From(paths) => self.read(set, paths, place, (site.focus, site.target), aim),
         }
+    }
+
+    /// What is counted from the root is counted as it passes; nothing of it is kept.
+    fn count(&mut self, found: Resolved, depth: usize) -> plan::Value {
+        let passing = self.source.retained && depth == 1 && is_plain(&found.select) && found.way != ROOT;
+        if !passing {
+            self.source.keep(&found, |_| {});
+            return plan::Value::Count(found.select);
+        }
+        let number = self.source.kept.get(found.way).and_then(|way| way.counter).unwrap_or(self.plan.counters);
+        self.plan.counters = self.plan.counters.max(number + 1);
+        self.source.kept.count(found.way, number);
+        plan::Value::Counter(number)
     }
 }

@@ -3,7 +3,7 @@
 use crate::diagnostic::Location;
 use crate::graph::{Graph, TypeId};
 use crate::path::Scope;
-use crate::plan::{Check, Guard};
+use crate::plan::Check;
 use std::collections::BTreeMap;
 use std::fmt;
 use xsd::tree::QName;
@@ -15,14 +15,20 @@ pub struct Coverage {
     pub mapped: usize,
     /// Left behind with a reason.
     pub ignored: usize,
+    /// Given to a stylesheet, which nobody looks into.
+    pub opaque: usize,
     /// Neither: each has a warning SM300.
     pub unaccounted: usize,
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mapped, ignored, unaccounted } = self;
-        write!(f, "{mapped} mapped, {ignored} ignored with a reason, {unaccounted} unaccounted")
+        let Self { mapped, ignored, opaque, unaccounted } = self;
+        write!(f, "{mapped} mapped, {ignored} ignored with a reason, ")?;
+        if *opaque > 0 {
+            write!(f, "{opaque} opaque, ")?;
+        }
+        write!(f, "{unaccounted} unaccounted")
     }
 }
 
@@ -40,6 +46,8 @@ pub(crate) enum Key {
 pub(crate) struct Touch {
     pub(crate) read: bool,
     pub(crate) ignored: bool,
+    /// Taken over with everything in it, or given to a stylesheet.
+    pub(crate) whole: Option<Whole>,
     /// Reported by another finding already.
     pub(crate) skipped: bool,
     /// A rule stands or reads in it, so it is looked into leaf by leaf.
@@ -51,9 +59,20 @@ pub(crate) struct Touch {
     unfiltered: bool,
 }
 
+/// Elements of which rules read only some: the names that lead to what holds them, their own, and the predicates.
+pub(crate) type Watched = (Vec<QName>, QName, Vec<Vec<Check>>);
+
+/// What takes an element with everything in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    Copied,
+    Opaque,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Ignored,
+    Opaque,
     Mapped,
     Unaccounted,
 }
@@ -85,11 +104,11 @@ impl Touch {
     }
 
     /// Elements of which only some are read, below `self` at `parents`.
-    pub(crate) fn guards(&self, parents: &[QName], into: &mut Vec<Guard>) {
+    pub(crate) fn guards(&self, parents: &[QName], into: &mut Vec<Watched>) {
         for touch in std::iter::once(self).chain(self.typed.values()) {
             for (name, child) in &touch.children {
                 if !child.unfiltered && !child.ignored && !child.filters.is_empty() {
-                    into.push(Guard { parents: parents.to_vec(), name: name.clone(), seen: child.filters.clone() });
+                    into.push((parents.to_vec(), name.clone(), child.filters.clone()));
                 }
                 let inner: Vec<QName> = parents.iter().chain([name]).cloned().collect();
                 child.guards(&inner, into);
@@ -109,6 +128,7 @@ impl Touch {
     fn merge(&mut self, other: &Self) {
         self.read |= other.read;
         self.ignored |= other.ignored;
+        self.whole = self.whole.or(other.whole);
         self.entered |= other.entered;
         for (name, touch) in &other.children {
             self.children.entry(name.clone()).or_default().merge(touch);
@@ -162,6 +182,12 @@ impl<'a> Walk<'a> {
 
     fn content(&mut self, id: TypeId, touch: &Touch, words: &dyn Fn(TypeId) -> String) {
         let graph = self.graph;
+        if let Some(whole) = touch.whole {
+            let path = words(id);
+            let path = if path.is_empty() { ".".to_owned() } else { path };
+            self.leaf(path, if whole == Whole::Copied { State::Mapped } else { State::Opaque }, None);
+            return;
+        }
         if touch.ignored && !touch.entered && !touch.read {
             self.leaf(words(id), State::Ignored, None);
             return;
@@ -185,7 +211,9 @@ impl<'a> Walk<'a> {
             match touch.children.get(&child.name) {
                 None if touch.ignored => self.leaf(path, State::Ignored, None),
                 None => self.leaf(path, State::Unaccounted, child.declared.clone()),
-                Some(inner) if !inner.entered && !inner.read && (inner.ignored || touch.ignored) => self.leaf(path, State::Ignored, None),
+                Some(inner) if !inner.entered && !inner.read && inner.whole.is_none() && (inner.ignored || touch.ignored) => {
+                    self.leaf(path, State::Ignored, None)
+                }
                 Some(inner) => {
                     let mut inner = inner.clone();
                     inner.ignored |= touch.ignored;
@@ -214,6 +242,7 @@ impl<'a> Walk<'a> {
             match state {
                 State::Mapped => coverage.mapped += 1,
                 State::Ignored => coverage.ignored += 1,
+                State::Opaque => coverage.opaque += 1,
                 State::Unaccounted => {
                     coverage.unaccounted += 1;
                     open.push((path, declared));

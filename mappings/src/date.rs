@@ -138,26 +138,57 @@ impl Moment {
 
     /// The form of XML Schema: a date without zone, a dateTime with the zone it was read with.
     pub(crate) fn write(self) -> String {
-        let (date, zone) = (date_text(self.day), self.zone_minutes.map(zone_text).unwrap_or_default());
-        match self.time_ms {
-            None => date,
-            Some(ms) => format!("{date}T{}{zone}", clock_text(ms)),
+        let mut text = String::with_capacity(30);
+        date_text(&mut text, self.day);
+        if let Some(ms) = self.time_ms {
+            clock_text(&mut text, ms);
+            self.zone_minutes.into_iter().for_each(|minutes| zone_text(&mut text, minutes));
         }
+        text
+    }
+
+    /// The form of `pattern`; `None` where that has a time of day and this is a bare date.
+    pub(crate) fn format(self, pattern: &Pattern) -> Option<String> {
+        let (year, month, day) = civil(self.day);
+        let mut text = String::new();
+        for piece in &pattern.0 {
+            let (value, width) = match piece {
+                Piece::Literal(letter) => {
+                    text.push(*letter);
+                    continue;
+                }
+                Piece::Digits(Part::Year, width) => (year, *width),
+                Piece::Digits(Part::Month, width) => (month, *width),
+                Piece::Digits(Part::Day, width) => (day, *width),
+                Piece::Digits(Part::Hour, width) => (self.time_ms? / 3_600_000, *width),
+                Piece::Digits(Part::Minute, width) => (self.time_ms? / 60_000 % 60, *width),
+                Piece::Digits(Part::Second, width) => (self.time_ms? / 1000 % 60, *width),
+                Piece::Digits(Part::Milli, width) => (self.time_ms? % 1000, *width),
+            };
+            digits(&mut text, value, width);
+        }
+        Some(text)
     }
 
     /// The calendar day that this is in `zone`: what was written without a zone was written there.
     pub(crate) fn to_date(self, zone_minutes: i64) -> String {
-        match (self.time_ms, self.zone_minutes) {
-            (Some(ms), Some(own)) => date_text(self.day + (ms + (zone_minutes - own) * 60_000).div_euclid(DAY_MS)),
-            _ => date_text(self.day),
-        }
+        let day = match (self.time_ms, self.zone_minutes) {
+            (Some(ms), Some(own)) => self.day + (ms + (zone_minutes - own) * 60_000).div_euclid(DAY_MS),
+            _ => self.day,
+        };
+        let mut text = String::with_capacity(10);
+        date_text(&mut text, day);
+        text
     }
 
     /// The instant in UTC with three decimals; `None` for a bare date, which is not an instant.
     pub(crate) fn to_instant(self, zone_minutes: i64) -> Option<String> {
         let utc = self.time_ms? - self.zone_minutes.unwrap_or(zone_minutes) * 60_000;
-        let day = self.day + utc.div_euclid(DAY_MS);
-        Some(format!("{}T{}Z", date_text(day), clock_text(utc.rem_euclid(DAY_MS))))
+        let mut text = String::with_capacity(24);
+        date_text(&mut text, self.day + utc.div_euclid(DAY_MS));
+        clock_text(&mut text, utc.rem_euclid(DAY_MS));
+        text.push('Z');
+        Some(text)
     }
 }
 
@@ -206,7 +237,8 @@ fn civil_day(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1)
 }
 
-fn date_text(day: i64) -> String {
+/// Year, month and day of a day since 0000-03-01.
+fn civil(day: i64) -> (i64, i64, i64) {
     let era = day.div_euclid(146_097);
     let of_era = day.rem_euclid(146_097);
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -214,19 +246,50 @@ fn date_text(day: i64) -> String {
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let (month, next) = if shifted < 10 { (shifted + 3, 0) } else { (shifted - 9, 1) };
-    format!("{:04}-{month:02}-{day:02}", year_of_era + era * 400 + next)
+    (year_of_era + era * 400 + next, month, day)
 }
 
-fn clock_text(ms: i64) -> String {
-    format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
-}
-
-fn zone_text(minutes: i64) -> String {
-    if minutes == 0 {
-        return "Z".to_owned();
+/// Appends a number that is not negative with leading zeros. The formatting of the standard library costs several times as much.
+fn digits(text: &mut String, number: i64, width: usize) {
+    let mut power = 10_i64.pow(u32::try_from(width.saturating_sub(1)).unwrap_or(0).min(17));
+    while number >= power * 10 {
+        power *= 10;
     }
-    let sign = if minutes < 0 { '-' } else { '+' };
-    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    while power > 0 {
+        let digit = u32::try_from(number / power % 10).ok().and_then(|digit| char::from_digit(digit, 10));
+        text.push(digit.unwrap_or('0'));
+        power /= 10;
+    }
+}
+
+fn date_text(text: &mut String, day: i64) {
+    let (year, month, day) = civil(day);
+    digits(text, year, 4);
+    text.push('-');
+    digits(text, month, 2);
+    text.push('-');
+    digits(text, day, 2);
+}
+
+fn clock_text(text: &mut String, ms: i64) {
+    text.push('T');
+    digits(text, ms / 3_600_000, 2);
+    text.push(':');
+    digits(text, ms / 60_000 % 60, 2);
+    text.push(':');
+    digits(text, ms / 1000 % 60, 2);
+    text.push('.');
+    digits(text, ms % 1000, 3);
+}
+
+fn zone_text(text: &mut String, minutes: i64) {
+    if minutes == 0 {
+        return text.push('Z');
+    }
+    text.push(if minutes < 0 { '-' } else { '+' });
+    digits(text, minutes.abs() / 60, 2);
+    text.push(':');
+    digits(text, minutes.abs() % 60, 2);
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl Report {
     /// The findings in the order of the document, errors before warnings. A rule that could not be read is one finding, not also
     /// what its absence seems to leave undone.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
-        let unread = |diagnostic: &Diagnostic| diagnostic.code.starts_with("SM01") || diagnostic.code == "SM090";
+        let unread = |diagnostic: &Diagnostic| diagnostic.code.starts_with("SM01");
         let places: Vec<Place> = self.found.iter().filter(|diagnostic| unread(diagnostic)).map(|diagnostic| diagnostic.at.place).collect();
         self.found.retain(|diagnostic| {
             let follows = ["SM202", "SM300", "SM301"].contains(&diagnostic.code) || places.contains(&diagnostic.at.place);

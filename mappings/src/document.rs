@@ -2,7 +2,7 @@
 
 use crate::date::{self, Kind, Pattern};
 use crate::diagnostic::Report;
-use crate::function::{self, Function, Unusable};
+use crate::function::{self, Function};
 use crate::identifier::Scheme;
 use crate::path::{self, Path, Scope};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub(crate) struct Document {
     pub(crate) binds: Vec<Bind>,
     pub(crate) codes: Vec<Codes>,
     pub(crate) blocks: Vec<Block>,
+    /// The stylesheets of `m:xslt`: file, digest it must have, place.
+    pub(crate) stylesheets: Vec<(String, Option<String>, Place)>,
     pub(crate) scope: Scope,
 }
 
@@ -63,10 +65,26 @@ pub(crate) enum Missing {
     Default(String),
 }
 
-/// `m:record`, or `m:once` where there is no window.
+/// When the rules of a block run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// `m:record`: at the end of each window.
+    Window,
+    /// `m:record buffer="document"`: for each window, when the whole document is known.
+    Buffered,
+    /// `m:once at="start"`: before the first window.
+    Start,
+    /// `m:once at="end"`.
+    End,
+}
+
+/// `m:record` or `m:once`.
 #[derive(Debug)]
 pub(crate) struct Block {
+    pub(crate) when: When,
     pub(crate) window: Option<Path>,
+    /// What may be kept for it, in octets.
+    pub(crate) max: Option<usize>,
     pub(crate) to: String,
     pub(crate) rules: Vec<Rule>,
     pub(crate) place: Place,
@@ -83,13 +101,16 @@ pub(crate) enum RuleKind {
     Set(Box<Set>),
     In { path: Path, select: Option<Path>, rules: Vec<Rule> },
     Each { path: Path, select: Path, rules: Vec<Rule> },
-    Choose { whens: Vec<When>, otherwise: Option<Vec<Rule>> },
+    Choose { whens: Vec<Test>, otherwise: Option<Vec<Rule>> },
     Case { of: Path, types: Vec<Branch>, otherwise: Option<Vec<Rule>> },
+    Copy { path: Path, from: Path },
+    Xslt { path: Path, select: Path, href: String },
     Ignore(Path),
 }
 
+/// `m:when`.
 #[derive(Debug)]
-pub(crate) struct When {
+pub(crate) struct Test {
     pub(crate) test: WhenTest,
     pub(crate) rules: Vec<Rule>,
     pub(crate) place: Place,
@@ -131,7 +152,15 @@ pub(crate) enum Origin {
     From(Vec<Path>),
     Value(String),
     Count(Path),
-    Digest(String),
+    Digest(String, Algorithm),
+}
+
+/// What a digest is computed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Sha256,
+    /// GB/T 32905.
+    Sm3,
 }
 
 /// What becomes of a nil or an empty value.
@@ -144,7 +173,7 @@ pub(crate) enum Absent {
 
 /// Reads a document that is valid against mapping.xsd. What it cannot take is in `report`.
 pub(crate) fn read(root: &Element, report: &mut Report) -> Document {
-    let mut reader = Reader { report, scope: Scope::default().within(root), named: BTreeMap::new() };
+    let mut reader = Reader { report, scope: Scope::default().within(root), named: BTreeMap::new(), stylesheets: Vec::new() };
     let mut document = Document {
         id: text(root, "id"),
         version: text(root, "version"),
@@ -160,6 +189,7 @@ pub(crate) fn read(root: &Element, report: &mut Report) -> Document {
         binds: Vec::new(),
         codes: Vec::new(),
         blocks: Vec::new(),
+        stylesheets: Vec::new(),
         scope: reader.scope.clone(),
     };
     for child in root.elements() {
@@ -170,9 +200,10 @@ pub(crate) fn read(root: &Element, report: &mut Report) -> Document {
             "codes" => document.codes.push(reader.codes(child)),
             "fn" => reader.function(child),
             "record" | "once" => document.blocks.push(reader.within(child, |reader| reader.block(child))),
-            other => reader.later(child, &format!("m:{other}")),
+            _ => {}
         }
     }
+    document.stylesheets = reader.stylesheets;
     document
 }
 
@@ -180,6 +211,7 @@ struct Reader<'a> {
     report: &'a mut Report,
     scope: Scope,
     named: BTreeMap<String, Vec<Function>>,
+    stylesheets: Vec<(String, Option<String>, Place)>,
 }
 
 fn text(element: &Element, attribute: &str) -> String {
@@ -224,11 +256,6 @@ impl Reader<'_> {
         result
     }
 
-    fn later(&mut self, element: &Element, construct: &str) {
-        let text = format!("{construct} is part of the language but not of this compiler yet");
-        self.report.error("SM090", element.place(), text);
-    }
-
     fn path(&mut self, element: &Element, attribute: &str) -> Option<Path> {
         let text = element.attribute("", attribute)?;
         let path = Path::parse(text, &self.scope);
@@ -244,9 +271,6 @@ impl Reader<'_> {
     }
 
     fn side(&mut self, element: &Element) -> Side {
-        if element.attribute("", "level").is_some_and(|level| level != "compat") {
-            self.later(element, "a load level other than compat");
-        }
         Side {
             name: text(element, "name"),
             schema: text(element, "schema"),
@@ -282,26 +306,26 @@ impl Reader<'_> {
     }
 
     fn chain(&mut self, element: &Element) -> Option<Vec<Function>> {
-        match function::chain(element.attribute("", "via")?, &self.named) {
-            Ok(chain) => Some(chain),
-            Err(Unusable::NotYet(what)) => {
-                self.later(element, &what);
-                None
-            }
-            Err(Unusable::Wrong(why)) => {
-                self.report.error("SM013", element.place(), why);
-                None
-            }
-        }
+        let chain = function::chain(element.attribute("", "via")?, &self.named);
+        chain.map_err(|why| self.report.error("SM013", element.place(), why).code).ok()
     }
 
     fn block(&mut self, element: &Element) -> Block {
-        for (attribute, fine) in [("buffer", "window"), ("at", "end"), ("max", "")] {
-            if let Some(value) = element.attribute("", attribute).filter(|value| *value != fine) {
-                self.later(element, &format!("{attribute}=\"{value}\""));
-            }
+        let when = match (element.name().local(), element.attribute("", "buffer"), element.attribute("", "at")) {
+            ("record", Some("document"), _) => When::Buffered,
+            ("record", ..) => When::Window,
+            (_, _, Some("start")) => When::Start,
+            _ => When::End,
+        };
+        let max = element.attribute("", "max").and_then(|max| max.trim().parse().ok());
+        Block {
+            when,
+            max,
+            window: self.path(element, "select"),
+            to: text(element, "to"),
+            rules: self.rules(element),
+            place: element.place(),
         }
-        Block { window: self.path(element, "select"), to: text(element, "to"), rules: self.rules(element), place: element.place() }
     }
 
     fn rules(&mut self, parent: &Element) -> Vec<Rule> {
@@ -321,11 +345,12 @@ impl Reader<'_> {
             }
             "choose" => self.choose(element),
             "case" => self.case(element)?,
-            "ignore" => RuleKind::Ignore(self.path(element, "path")?),
-            other => {
-                self.later(element, &format!("m:{other}"));
-                return None;
+            "copy" => RuleKind::Copy { path: self.path(element, "path")?, from: self.path(element, "from")? },
+            "xslt" => {
+                self.stylesheets.push((text(element, "href"), optional(element, "sha256"), element.place()));
+                RuleKind::Xslt { path: self.path(element, "path")?, select: self.path(element, "select")?, href: text(element, "href") }
             }
+            _ => RuleKind::Ignore(self.path(element, "path")?),
         };
         Some(Rule { place: element.place(), kind })
     }
@@ -339,7 +364,7 @@ impl Reader<'_> {
         for when in element.all(LANGUAGE, "when") {
             let read = self.within(when, |reader| {
                 let test = reader.when_test(when)?;
-                Some(When { test, rules: reader.rules(when), place: when.place() })
+                Some(Test { test, rules: reader.rules(when), place: when.place() })
             });
             whens.extend(read);
         }
@@ -412,9 +437,6 @@ impl Reader<'_> {
             return None;
         };
         let algorithm = element.attribute("", "alg");
-        if algorithm == Some("sm3") {
-            self.later(element, "alg=\"sm3\"");
-        }
         if algorithm.is_some() && name != "digest" {
             self.report.error("SM012", element.place(), "alg goes with digest");
         }
@@ -428,7 +450,10 @@ impl Reader<'_> {
             },
             "value" => Some(Origin::Value(value.to_owned())),
             "count" => self.path(element, "count").map(Origin::Count),
-            _ => Some(Origin::Digest(value.to_owned())),
+            _ => {
+                let algorithm = if algorithm == Some("sm3") { Algorithm::Sm3 } else { Algorithm::Sha256 };
+                Some(Origin::Digest(value.to_owned(), algorithm))
+            }
         }
     }
 }

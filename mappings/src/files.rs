@@ -32,6 +32,11 @@ impl Files {
         Ok(octets)
     }
 
+    /// Where a file beside the mapping is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     fn read_beside(&self, name: &str) -> Result<Vec<u8>, String> {
         let path = Path::new(name);
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {

@@ -1,5 +1,7 @@
 //! The closed list of functions that a value may pass through: no loops, no recursion, no input or output.
 
+use crate::date::{Moment, Pattern};
+use crate::decimal::{Decimal, Factor, NumberPattern};
 use crate::path::split_outside;
 use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
@@ -21,26 +23,22 @@ pub(crate) enum Function {
     Concat(Vec<Option<String>>),
     /// The piece at this position, counted from 1, between separators.
     Split(String, usize),
+    /// A decimal number in a pattern.
+    Number(NumberPattern),
+    /// An xs:date or xs:dateTime in a pattern.
+    Date(Pattern),
+    /// A decimal number in another unit.
+    Unit(Factor),
 }
 
-/// Functions of the language that this compiler does not have yet.
-const LATER: [&str; 3] = ["number-format", "date-format", "unit"];
-const NAMES: [&str; 9] = ["trim", "upper", "lower", "strip", "pad", "substring", "replace", "concat", "split"];
+const NAMES: [&str; 12] =
+    ["trim", "upper", "lower", "strip", "pad", "substring", "replace", "concat", "split", "number-format", "date-format", "unit"];
 const PATTERN_BYTES_MAX: usize = 1 << 16;
 const WIDTH_MAX: usize = 1024;
 
-/// Why a chain of functions cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// Part of the language, not of this compiler.
-    NotYet(String),
-    /// Not of the language.
-    Wrong(String),
-}
-
 /// Reads a chain such as `trim upper replace('[^0-9]','')`; `named` are the chains of `m:fn` so far.
-pub(crate) fn chain(text: &str, named: &BTreeMap<String, Vec<Function>>) -> Result<Vec<Function>, Unusable> {
-    let wrong = |why: String| Unusable::Wrong(format!("via '{text}': {why}"));
+pub(crate) fn chain(text: &str, named: &BTreeMap<String, Vec<Function>>) -> Result<Vec<Function>, String> {
+    let wrong = |why: String| format!("via '{text}': {why}");
     let pieces = split_outside(text.trim(), ' ').ok_or_else(|| wrong("a quote or a parenthesis does not close".to_owned()))?;
     let mut functions = Vec::new();
     for piece in pieces.into_iter().map(str::trim).filter(|piece| !piece.is_empty()) {
@@ -49,9 +47,6 @@ pub(crate) fn chain(text: &str, named: &BTreeMap<String, Vec<Function>>) -> Resu
         if let Some(composed) = named.get(name).filter(|_| arguments.is_empty()) {
             functions.extend(composed.iter().cloned());
             continue;
-        }
-        if LATER.contains(&name) {
-            return Err(Unusable::NotYet(format!("function '{name}'")));
         }
         let arguments = read_arguments(arguments).map_err(wrong)?;
         functions.push(function(name, &arguments).map_err(wrong)?);
@@ -119,13 +114,18 @@ fn function(name: &str, arguments: &[Argument]) -> Result<Function, String> {
         ("split", [Argument::Text(separator), Argument::Number(position)]) if !separator.is_empty() && *position > 0 => {
             Ok(Function::Split(separator.clone(), *position))
         }
+        ("number-format", [Argument::Text(pattern)]) => NumberPattern::parse(pattern).map(Function::Number),
+        ("date-format", [Argument::Text(pattern)]) => {
+            Pattern::parse(pattern).map(Function::Date).map_err(|why| format!("pattern '{pattern}': {why}"))
+        }
+        ("unit", [Argument::Text(from), Argument::Text(to)]) => Factor::between(from, to).map(Function::Unit),
         _ if NAMES.contains(&name) => Err(format!("{name} does not take these arguments")),
         _ => Err(format!("there is no function '{name}'; there are {}", NAMES.join(", "))),
     }
 }
 
 impl Function {
-    /// The value after this function; `None` where it has no such piece.
+    /// The value after this function; `None` where it has no such piece, or is no number or date where one is needed.
     pub(crate) fn apply(&self, value: &str) -> Option<String> {
         match self {
             Self::Trim => Some(value.trim().to_owned()),
@@ -140,6 +140,9 @@ impl Function {
             Self::Replace(pattern, with) => Some(pattern.replace_all(value, with.as_str()).into_owned()),
             Self::Concat(pieces) => Some(pieces.iter().map(|piece| piece.as_deref().unwrap_or(value)).collect()),
             Self::Split(separator, position) => value.split(separator.as_str()).nth(position - 1).map(str::to_owned),
+            Self::Number(pattern) => Decimal::read(value)?.format(pattern),
+            Self::Date(pattern) => Moment::read(value.trim())?.format(pattern),
+            Self::Unit(factor) => Some(Decimal::read(value)?.times(*factor)?.write()),
         }
     }
 }
@@ -154,8 +157,7 @@ mod tests {
             Ok(functions) => {
                 functions.iter().try_fold(value.to_owned(), |value, function| function.apply(&value)).unwrap_or("none".to_owned())
             }
-            Err(Unusable::NotYet(what)) => format!("later: {what}"),
-            Err(Unusable::Wrong(_)) => "wrong".to_owned(),
+            Err(_) => "wrong".to_owned(),
         };
         assert_eq!(shown, expected, "{via}");
     }
@@ -171,8 +173,25 @@ mod tests {
         check("concat('urn:', ., ' x')", "a", "urn:a x");
         check("split('/',2)", "a/b/c", "b");
         check("split('/',9)", "a/b/c", "none");
-        check("number-format('0.00')", "1", "later: function 'number-format'");
-        for bad in ["trimm", "pad(5)", "pad(5,'ab')", "replace('(','')", "substring(0)", "trim(", "concat(1)", "pad(99999,'0')"] {
+        check("number-format('0.00')", "1", "1.00");
+        check("number-format('0.00')", "one", "none");
+        check("trim unit('kg','t') number-format('0.000')", " 1500 ", "1.500");
+        check("date-format('yyyyMMdd')", "2026-07-03+08:00", "20260703");
+        check("date-format('dd.MM.yyyy HH:mm')", "2026-07-03T09:05:00Z", "03.07.2026 09:05");
+        check("date-format('yyyyMMddHHmmss')", "2026-07-03", "none");
+        for bad in [
+            "number-format('x')",
+            "date-format('yy')",
+            "unit('kg','m')",
+            "trimm",
+            "pad(5)",
+            "pad(5,'ab')",
+            "replace('(','')",
+            "substring(0)",
+            "trim(",
+            "concat(1)",
+            "pad(99999,'0')",
+        ] {
             check(bad, "x", "wrong");
         }
     }

@@ -2,16 +2,18 @@
 
 use crate::bind;
 use crate::compile::{Compiled, Compiler, Named};
-use crate::coverage::{Coverage, Touch};
+use crate::coverage::Coverage;
 use crate::diagnostic::{Diagnostic, Location, Report, Severity};
 use crate::document::{self, Bind, Codes, Document, Side};
+use crate::engine::Engine;
 use crate::files::{Files, unified};
 use crate::graph::Graph;
-use crate::plan::{Block, CodeTable, Slot};
-use crate::run::{Reject, Run};
+use crate::plan::{CodeTable, Plan};
+use crate::run::Reject;
 use crate::source::Source;
 use crate::witness::Witness;
-use sha2::{Digest, Sha256};
+use crate::xslt::Stylesheet;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +21,6 @@ use xsd::read::{Limits, read};
 use xsd::schema::Schemas;
 use xsd::tree::{Element, Place, QName};
 use xsd::validate::{Invalid, Valid};
-use xsd::write::canonical;
 
 /// A checked mapping.
 #[derive(Debug)]
@@ -29,11 +30,9 @@ pub struct Mapping {
     sha256: String,
     source: Schemas,
     targets: Vec<Schemas>,
-    slots: Vec<Slot>,
-    blocks: Vec<Block>,
+    plan: Plan,
     tables: BTreeMap<String, Arc<CodeTable>>,
     coverage: Coverage,
-    digests: bool,
 }
 
 /// What checking a mapping found: the mapping too, unless there is an error.
@@ -61,6 +60,10 @@ pub struct Unified {
 }
 
 impl Unified {
+    pub(crate) fn new(target: &str, valid: Valid) -> Self {
+        Self { target: target.into(), valid }
+    }
+
     /// The name of the target in the mapping, as `business`.
     #[must_use]
     pub fn target(&self) -> &str {
@@ -87,8 +90,10 @@ pub struct Outcome {
     pub records: Vec<Unified>,
     /// The documents of `m:once`.
     pub once: Vec<Unified>,
-    /// Records that could not be made; the others are not touched by it.
+    /// Records that could not be made, the first [`crate::REJECTS_MAX`] of them; the others are not touched by it.
     pub rejects: Vec<Reject>,
+    /// How many could not be made.
+    pub rejected: usize,
 }
 
 impl Mapping {
@@ -179,6 +184,33 @@ impl Mapping {
         &self.document.binds
     }
 
+    pub(crate) fn engine<'m>(&'m self, witness: Option<&'m Witness>) -> Engine<'m> {
+        Engine::new(&self.plan, &self.file, (&self.document.source.root, self.document.source.place), witness)
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn shared_file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// A target's schemas and its name.
+    pub(crate) fn target(&self, number: usize) -> Option<(&Schemas, &str)> {
+        self.targets.get(number).zip(self.document.targets.get(number).map(|side| side.name.as_str()))
+    }
+
+    pub(crate) fn source_encoding(&self) -> Option<&str> {
+        self.document.source.encoding.as_deref()
+    }
+
+    /// The schemas of the source.
+    #[must_use]
+    pub fn source_schemas(&self) -> &Schemas {
+        &self.source
+    }
+
     pub(crate) fn target_schemas(&self) -> Option<&Schemas> {
         self.targets.first()
     }
@@ -189,77 +221,6 @@ impl Mapping {
     /// The first thing in it that the schema does not allow.
     pub fn validate(&self, source: Element) -> Result<Valid, Invalid> {
         self.source.validate(source)
-    }
-
-    /// Makes the target documents of one source document. A record that cannot be made is a reject; the others are made.
-    #[must_use]
-    pub fn apply(&self, source: &Valid) -> Outcome {
-        self.apply_watched(source, None)
-    }
-
-    /// As [`Mapping::apply`], with somebody who watches which rules do what.
-    #[must_use]
-    pub fn apply_watched(&self, source: &Valid, witness: Option<&Witness>) -> Outcome {
-        let mut outcome = Outcome::default();
-        let mut made = vec![Sha256::new(); self.targets.len()];
-        let root = source.element();
-        if *root.name() != self.document.source.root {
-            let text = format!("the document is '{}', not '{}'", root.name(), self.document.source.root);
-            outcome.rejects.push(Reject {
-                code: "SM900",
-                mapping: Arc::clone(&self.file),
-                rule: self.document.source.place,
-                source: root.place(),
-                text,
-            });
-            return outcome;
-        }
-        let (once, records): (Vec<&Block>, Vec<&Block>) = self.blocks.iter().partition(|block| block.window.is_none());
-        for block in records {
-            let results = self.run(block, root, &mut made, witness);
-            keep(results, &mut outcome.records, &mut outcome.rejects);
-        }
-        for block in once {
-            let results = self.run(block, root, &mut made, witness);
-            keep(results, &mut outcome.once, &mut outcome.rejects);
-        }
-        outcome
-    }
-
-    fn run(&self, block: &Block, root: &Element, made: &mut [Sha256], witness: Option<&Witness>) -> Vec<Result<Unified, Reject>> {
-        let before = made.to_vec();
-        let run = Run { mapping: &self.file, made: &before, witness };
-        let (Some(schemas), Some(slot), Some(side)) =
-            (self.targets.get(block.target), self.slots.get(block.target), self.document.targets.get(block.target))
-        else {
-            return Vec::new();
-        };
-        let mut results = Vec::new();
-        for focus in Run::windows(root, block) {
-            let result = run.document(block, slot, &focus).and_then(|(element, trail)| {
-                schemas.validate(element).map_err(|invalid| {
-                    let first = invalid.violations.first();
-                    let origin = first.and_then(|violation| trail.origin(violation.place));
-                    let (rule, source) = origin.unwrap_or((block.place, root.place()));
-                    let (broken, path) = first.map_or(("invalid", ""), |violation| (violation.rule, &violation.path));
-                    run.reject("SM910", rule, source, format!("what the rules made is not valid: {broken} at {path}"))
-                })
-            });
-            if let (true, Ok(valid), Some(digest)) = (self.digests, &result, made.get_mut(block.target)) {
-                digest.update(canonical(valid.element(), &[], &[]));
-            }
-            results.push(result.map(|valid| Unified { target: side.name.as_str().into(), valid }));
-        }
-        results
-    }
-}
-
-fn keep(results: Vec<Result<Unified, Reject>>, made: &mut Vec<Unified>, rejects: &mut Vec<Reject>) {
-    for result in results {
-        match result {
-            Ok(unified) => made.push(unified),
-            Err(reject) => rejects.push(reject),
-        }
     }
 }
 
@@ -277,25 +238,21 @@ fn build(file: &str, files: &Files, report: &mut Report, coverage: &mut Coverage
     let document = document::read(&root, report);
     let source = schemas(&document.source, files, report);
     let targets: Vec<Option<Schemas>> = document.targets.iter().map(|side| schemas(side, files, report)).collect();
+    let stylesheets = stylesheets(&document, files, report);
     let codes: BTreeMap<String, Arc<CodeTable>> =
         document.codes.iter().map(|codes| (codes.name.clone(), Arc::new(code_table(codes, &language, files, report)))).collect();
     bind::check(&document, files, report);
     let (source, targets) = (source?, targets.into_iter().collect::<Option<Vec<_>>>()?);
-    let compiled = compile(&document, &source, &targets, codes.clone(), report);
+    let compiled = compile(&document, (&source, &targets), codes.clone(), stylesheets, report);
     *coverage = compiled.coverage;
-    let slots =
-        document.targets.iter().map(|side| Slot { name: side.root.clone(), prefix: document.scope.prefix(side.root.namespace()), rank: 0 });
-    let slots = slots.collect();
     Some(Mapping {
         file: file.into(),
         sha256: files.digest(),
         source,
         targets,
-        slots,
-        blocks: compiled.blocks,
+        plan: compiled.plan,
         tables: codes,
         coverage: compiled.coverage,
-        digests: compiled.digests,
         document,
     })
 }
@@ -311,11 +268,12 @@ fn language(report: &mut Report) -> Option<Schemas> {
 
 fn compile(
     document: &Document,
-    source: &Schemas,
-    targets: &[Schemas],
+    schemas: (&Schemas, &[Schemas]),
     codes: BTreeMap<String, Arc<CodeTable>>,
+    stylesheets: BTreeMap<String, Arc<Stylesheet>>,
     report: &mut Report,
 ) -> Compiled {
+    let (source, targets) = schemas;
     let graph = Graph::new(source);
     let graphs: Vec<Graph<'_>> = targets.iter().map(Graph::new).collect();
     let mut named = Vec::new();
@@ -325,8 +283,27 @@ fn compile(
         }
         named.push(Named { name: &side.name, root: &side.root, graph });
     }
-    let source = Source { graph: &graph, scope: &document.scope, touch: Touch::default(), window_depth: 0 };
-    Compiler { document, source, targets: named, codes, digests: false, report }.compile()
+    let source = Source::new(&graph, &document.scope);
+    let names = RefCell::default();
+    Compiler { document, source, targets: named, codes, stylesheets, plan: Plan::default(), names: &names, report }.compile()
+}
+
+/// The stylesheets of `m:xslt` that may run, by their names.
+fn stylesheets(document: &Document, files: &Files, report: &mut Report) -> BTreeMap<String, Arc<Stylesheet>> {
+    let mut found = BTreeMap::new();
+    for (href, pinned, place) in &document.stylesheets {
+        let read = files.read(href).and_then(|octets| Stylesheet::new(href, files.path(href), &octets));
+        match read {
+            Ok(stylesheet) => {
+                found.insert(href.clone(), Arc::new(stylesheet));
+            }
+            Err(why) => {
+                report.error("SM024", *place, why);
+            }
+        }
+        locked(href, pinned.as_deref(), *place, files, report);
+    }
+    found
 }
 
 pub(crate) fn schemas(side: &Side, files: &Files, report: &mut Report) -> Option<Schemas> {

@@ -1,20 +1,68 @@
 //! A compiled mapping: everything that the schemas could decide is decided, and what is left reads no schema.
 
 use crate::date::{Kind, Pattern};
-use crate::document::{Absent, Missing};
+use crate::document::{Absent, Algorithm, Missing, When};
 use crate::function::Function;
 use crate::identifier::Scheme;
+use crate::kept::Kept;
+use crate::xslt::Stylesheet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use xsd::tree::{Place, QName};
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) kept: Kept,
+    /// The elements and attributes that targets get.
+    pub(crate) names: Names,
+    /// How many counts there are.
+    pub(crate) counters: usize,
+    /// Which digests of which targets rules ask for.
+    pub(crate) digests: Vec<(usize, Algorithm)>,
+}
+
+/// The names of elements and attributes that targets get, each with the prefix that it is written with.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Vec<Written>);
+
+/// A name as it is written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) name: QName,
+    pub(crate) prefix: Arc<str>,
+    /// With its prefix.
+    pub(crate) text: String,
+}
+
+impl Names {
+    /// The number of a name.
+    pub(crate) fn intern(&mut self, name: &QName, prefix: &Arc<str>) -> usize {
+        self.0.iter().position(|known| known.name == *name && known.prefix == *prefix).unwrap_or_else(|| {
+            let text = if prefix.is_empty() { name.local().to_owned() } else { format!("{prefix}:{}", name.local()) };
+            self.0.push(Written { name: name.clone(), prefix: Arc::clone(prefix), text });
+            self.0.len() - 1
+        })
+    }
+
+    pub(crate) fn get(&self, number: usize) -> Option<&Written> {
+        self.0.get(number)
+    }
+}
 
 /// One kind of target document, made once for each window or once for all.
 #[derive(Debug)]
 pub(crate) struct Block {
     /// Which target.
     pub(crate) target: usize,
+    pub(crate) when: When,
     /// From the root; `None` for `m:once`.
     pub(crate) window: Option<Select>,
+    /// Octets that a window may need.
+    pub(crate) max: Option<usize>,
+    /// The target's root.
+    pub(crate) root: Slot,
     pub(crate) ops: Vec<Op>,
     pub(crate) guards: Vec<Guard>,
     pub(crate) place: Place,
@@ -24,7 +72,8 @@ pub(crate) struct Block {
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     /// From the window to the elements that hold them.
-    pub(crate) parents: Vec<QName>,
+    pub(crate) parents: Vec<usize>,
+    pub(crate) to: usize,
     pub(crate) name: QName,
     /// Each rule's predicates.
     pub(crate) seen: Vec<Vec<Check>>,
@@ -35,7 +84,8 @@ pub(crate) struct Guard {
 pub(crate) struct Select {
     pub(crate) up: usize,
     pub(crate) down: Vec<Down>,
-    pub(crate) attribute: Option<QName>,
+    /// Its number among those kept there.
+    pub(crate) attribute: Option<usize>,
     /// What the schema says that an absent attribute or an empty element means.
     pub(crate) declared_default: Option<String>,
     /// As the mapping writes it.
@@ -44,15 +94,18 @@ pub(crate) struct Select {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Down {
-    pub(crate) name: QName,
+    /// Which way of [`Kept`].
+    pub(crate) to: usize,
     pub(crate) checks: Vec<Check>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Check {
     Position(usize),
-    Attribute(QName, String),
-    Child(QName, String),
+    /// The number of the attribute, and its value.
+    Attribute(usize, String),
+    /// The way to the child, and its text.
+    Child(usize, String),
     Type(TypeCheck),
 }
 
@@ -68,7 +121,8 @@ pub(crate) struct TypeCheck {
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) name: QName,
-    pub(crate) prefix: Arc<str>,
+    /// In [`Names`].
+    pub(crate) number: usize,
     /// Its place among its siblings in the content model.
     pub(crate) rank: usize,
 }
@@ -77,7 +131,7 @@ pub(crate) struct Slot {
 #[derive(Clone, Debug)]
 pub(crate) enum Last {
     Element(Slot),
-    Attribute(QName, Arc<str>),
+    Attribute(QName, usize),
     /// The text of the element the rule stands in.
     Text,
 }
@@ -91,10 +145,39 @@ pub(crate) struct Op {
 #[derive(Debug)]
 pub(crate) enum OpKind {
     Set(Box<Set>),
-    In { through: Vec<Slot>, slot: Slot, select: Option<Select>, ops: Vec<Op> },
-    Each { through: Vec<Slot>, slot: Slot, select: Select, ops: Vec<Op> },
-    Choose { whens: Vec<(Test, Vec<Op>)>, otherwise: Option<Vec<Op>> },
-    Case { of: Select, branches: Vec<(TypeCheck, Vec<Op>)>, otherwise: Option<Vec<Op>> },
+    In {
+        through: Vec<Slot>,
+        slot: Slot,
+        select: Option<Select>,
+        ops: Vec<Op>,
+    },
+    Each {
+        through: Vec<Slot>,
+        slot: Slot,
+        select: Select,
+        ops: Vec<Op>,
+    },
+    /// The element as it stands.
+    Copy {
+        through: Vec<Slot>,
+        slot: Slot,
+        select: Select,
+    },
+    Xslt {
+        through: Vec<Slot>,
+        slot: Slot,
+        select: Select,
+        stylesheet: Arc<Stylesheet>,
+    },
+    Choose {
+        whens: Vec<(Test, Vec<Op>)>,
+        otherwise: Option<Vec<Op>>,
+    },
+    Case {
+        of: Select,
+        branches: Vec<(TypeCheck, Vec<Op>)>,
+        otherwise: Option<Vec<Op>>,
+    },
 }
 
 #[derive(Debug)]
@@ -117,7 +200,9 @@ pub(crate) struct Set {
 pub(crate) enum Value {
     Constant(String),
     Count(Select),
-    /// SHA-256 of the documents of a target, one after the other.
+    /// How often an element passed, by the number of its count.
+    Counter(usize),
+    /// The digest of the documents of a target, one after the other, by its place in [`Plan::digests`].
     Digest(usize),
     Read(Box<Read>),
 }

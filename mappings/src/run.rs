@@ -1,17 +1,15 @@
-//! Runs a compiled mapping over one document. A record that cannot be made is a reject beside the others, never an error.
+//! Runs a compiled mapping over what is kept of a document. A record that cannot be made is a reject beside the others, never an error.
 
-use crate::date::{Kind, Moment};
-use crate::document::{Absent, Missing};
-use crate::plan::{Block, Check, Guard, Last, Op, OpKind, Read, Select, Set, Slot, Test, TypeCheck, Value};
-use crate::witness::{Traced, Witness};
-use sha2::{Digest, Sha256};
+use crate::digest::Digests;
+use crate::out::{Out, OutId};
+use crate::plan::{Block, Guard, Last, Op, OpKind, Select, Set, Slot, Test, Value};
+use crate::store::{NodeId, Store};
+use crate::witness::Witness;
+use crate::xslt::Stylesheet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
-use xsd::tree::{Attribute, Element, Place, QName};
-
-/// What functions may make of one value.
-const VALUE_BYTES_MAX: usize = 64 << 10;
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+use xsd::tree::{Element, Place};
 
 /// A record that was not made, and why. It names places, never values: values are business data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,158 +32,99 @@ impl fmt::Display for Reject {
     }
 }
 
-/// A target document being made: its children are sorted into the content model's order at the end.
-pub(crate) struct Out {
-    slot: Slot,
-    /// The rule that made it, and where the source stood.
-    origin: (Place, Place),
-    shared: bool,
-    /// With the rule, and where the source stood.
-    attributes: Vec<(Attribute, (Place, Place))>,
-    text: String,
-    /// Of the text, where a rule for it alone made it.
-    text_origin: Option<(Place, Place)>,
-    children: Vec<Self>,
+/// What one run needs, and what it makes.
+pub(crate) struct Run<'r> {
+    pub(crate) file: &'r Arc<str>,
+    pub(crate) store: &'r Store,
+    pub(crate) counters: &'r [u64],
+    pub(crate) digests: &'r Digests,
+    pub(crate) out: &'r mut Out,
+    pub(crate) witness: Option<&'r Witness>,
 }
 
-/// For each element made, in the order of the document, the rule that made it and where the source stood. The element itself
-/// carries its number in this list (from 1) as its line, so that whoever finds fault with it can say where it comes from.
-#[derive(Debug, Default)]
-pub(crate) struct Trail {
-    origins: Vec<(Place, Place)>,
-    /// The names from the root to the element being written, and what was traced; only where somebody watches.
-    traced: Option<(Vec<String>, Vec<Traced>)>,
-}
-
-impl Trail {
-    pub(crate) fn origin(&self, made: Place) -> Option<(Place, Place)> {
-        let at = usize::try_from(made.line).ok()?.checked_sub(1)?;
-        self.origins.get(at).copied()
-    }
-
-    fn mark(&mut self, origin: (Place, Place)) -> Place {
-        self.origins.push(origin);
-        Place { line: u32::try_from(self.origins.len()).unwrap_or(u32::MAX), column: 0 }
-    }
-
-    fn enter(&mut self, out: &Out) {
-        let Some((path, values)) = &mut self.traced else { return };
-        path.push(prefixed(&out.slot.prefix, &out.slot.name));
-        let here = path.join("/");
-        for (attribute, (rule, source)) in &out.attributes {
-            let path = format!("/{here}/@{}", prefixed(&attribute.prefix, &attribute.name));
-            values.push(Traced { path, value: attribute.value.clone(), rule: *rule, source: *source });
-        }
-        if !out.text.is_empty() {
-            let (rule, source) = out.text_origin.unwrap_or(out.origin);
-            values.push(Traced { path: format!("/{here}"), value: out.text.clone(), rule, source });
-        }
-    }
-
-    fn leave(&mut self) {
-        if let Some((path, _)) = &mut self.traced {
-            path.pop();
-        }
-    }
-}
-
-/// The elements from the root to where a rule stands.
-type Focus<'a> = Vec<&'a Element>;
-
-enum Found<'a> {
-    Element(Focus<'a>),
-    Attribute(String, Place),
-}
-
-/// What one run needs beside the plan.
-pub(crate) struct Run<'a> {
-    pub(crate) mapping: &'a Arc<str>,
-    /// Octets of the documents made so far, by target.
-    pub(crate) made: &'a [Sha256],
-    pub(crate) witness: Option<&'a Witness>,
-}
+/// A value in the text of [`Out`], and where the source stood.
+type Written = Option<(Range<usize>, Place)>;
 
 impl Run<'_> {
-    /// The windows of a block: the root itself where it has none.
-    pub(crate) fn windows<'a>(root: &'a Element, block: &Block) -> Vec<Focus<'a>> {
-        match &block.window {
-            None => vec![vec![root]],
-            Some(select) => elements(select, &vec![root]),
-        }
-    }
-
     /// Makes the target document of one window.
-    pub(crate) fn document(&self, block: &Block, root: &Slot, focus: &Focus<'_>) -> Result<(Element, Trail), Reject> {
+    pub(crate) fn document(&mut self, block: &Block, focus: NodeId) -> Result<OutId, Reject> {
         for guard in &block.guards {
-            self.guard(guard, block.place, focus)?;
+            self.guard(guard, &guard.parents, block.place, focus)?;
         }
-        let mut out = Out::new(root.clone(), (block.place, here(focus)), false);
-        self.ops(&block.ops, focus, &mut out)?;
-        let mut trail = Trail { origins: Vec::new(), traced: self.witness.map(|_| Default::default()) };
-        let element = out.into_element(&mut trail);
-        if let (Some(witness), Some((_, values))) = (self.witness, trail.traced.take()) {
-            witness.values(values);
-        }
-        Ok((element, trail))
+        let root = self.out.start(&block.root, (block.place, self.store.place(focus)));
+        self.ops(&block.ops, focus, root)?;
+        Ok(root)
     }
 
     pub(crate) fn reject(&self, code: &'static str, rule: Place, source: Place, text: impl Into<String>) -> Reject {
-        Reject { code, mapping: Arc::clone(self.mapping), rule, source, text: text.into() }
+        Reject { code, mapping: Arc::clone(self.file), rule, source, text: text.into() }
     }
 
-    fn guard(&self, guard: &Guard, rule: Place, focus: &Focus<'_>) -> Result<(), Reject> {
-        let mut parents = vec![focus.clone()];
-        for name in &guard.parents {
-            parents = parents.iter().flat_map(|parent| children(parent, name)).collect();
+    fn guard(&self, guard: &Guard, parents: &[usize], rule: Place, focus: NodeId) -> Result<(), Reject> {
+        if let Some((way, rest)) = parents.split_first() {
+            return self.store.children(focus, *way).try_for_each(|child| self.guard(guard, rest, rule, child));
         }
-        for parent in &parents {
-            let all = children(parent, &guard.name);
-            for (at, child) in all.iter().enumerate() {
-                if !guard.seen.iter().any(|checks| checks.iter().all(|check| passes(check, at, child))) {
-                    let text = format!("no rule reads this '{}': its predicates match none", guard.name.local());
-                    return Err(self.reject("SM905", rule, here(child), text));
-                }
+        for (at, child) in self.store.children(focus, guard.to).enumerate() {
+            if !guard.seen.iter().any(|checks| checks.iter().all(|check| self.store.passes(check, at, child))) {
+                let text = format!("no rule reads this '{}': its predicates match none", guard.name.local());
+                return Err(self.reject("SM905", rule, self.store.place(child), text));
             }
         }
         Ok(())
     }
 
-    fn ops(&self, ops: &[Op], focus: &Focus<'_>, out: &mut Out) -> Result<(), Reject> {
-        ops.iter().try_for_each(|op| self.op(op, focus, out))
+    fn ops(&mut self, ops: &[Op], focus: NodeId, to: OutId) -> Result<(), Reject> {
+        ops.iter().try_for_each(|op| self.op(op, focus, to))
     }
 
-    fn op(&self, op: &Op, focus: &Focus<'_>, out: &mut Out) -> Result<(), Reject> {
+    fn op(&mut self, op: &Op, focus: NodeId, to: OutId) -> Result<(), Reject> {
         match &op.kind {
-            OpKind::Set(set) => self.set(op.place, set, focus, out),
-            OpKind::In { through, slot, select: None, ops } => self.inside((op.place, through, slot), ops, focus, out),
+            OpKind::Set(set) => self.set(op.place, set, focus, to),
+            OpKind::In { through, slot, select: None, ops } => self.inside((op.place, through, slot), ops, focus, to),
             OpKind::In { through, slot, select: Some(select), ops } => match self.one(select, op.place, focus)? {
-                Some(inner) => self.inside((op.place, through, slot), ops, &inner, out),
+                Some(inner) => self.inside((op.place, through, slot), ops, inner, to),
                 None => Ok(()),
             },
             OpKind::Each { through, slot, select, ops } => {
-                let all = elements(select, focus);
-                all.iter().try_for_each(|inner| self.inside((op.place, through, slot), ops, inner, out))
+                let mut all = Vec::new();
+                self.store.select(select, focus, &mut |found| {
+                    all.push(found);
+                    true
+                });
+                all.into_iter().try_for_each(|inner| self.inside((op.place, through, slot), ops, inner, to))
             }
             OpKind::Choose { whens, otherwise } => {
-                let at = whens.iter().position(|(test, _)| holds(test, focus)).unwrap_or(whens.len());
+                let at = whens.iter().position(|(test, _)| self.holds(test, focus)).unwrap_or(whens.len());
                 match whens.get(at).map(|(_, ops)| ops).or(otherwise.as_ref()) {
                     Some(ops) => {
                         self.chose(op.place, at);
-                        self.ops(ops, focus, out)
+                        self.ops(ops, focus, to)
                     }
-                    None => Err(self.reject("SM906", op.place, here(focus), "no m:when holds")),
+                    None => Err(self.reject("SM906", op.place, self.store.place(focus), "no m:when holds")),
                 }
             }
             OpKind::Case { of, branches, otherwise } => {
                 let Some(inner) = self.one(of, op.place, focus)? else { return Ok(()) };
-                let at = branches.iter().position(|(check, _)| has_type(check, &inner)).unwrap_or(branches.len());
+                let at = branches.iter().position(|(check, _)| self.store.has_type(check, inner)).unwrap_or(branches.len());
                 match branches.get(at).map(|(_, ops)| ops).or(otherwise.as_ref()) {
                     Some(ops) => {
                         self.chose(op.place, at);
-                        self.ops(ops, &inner, out)
+                        self.ops(ops, inner, to)
                     }
-                    None => Err(self.reject("SM906", op.place, here(&inner), "no m:type is for the type that this element has")),
+                    None => Err(self.reject("SM906", op.place, self.store.place(inner), "no m:type is for the type that this element has")),
                 }
+            }
+            OpKind::Copy { through, slot, select } => {
+                let Some(inner) = self.one(select, op.place, focus)? else { return Ok(()) };
+                let Some(whole) = self.store.whole(inner).cloned() else { return Ok(()) };
+                self.take((op.place, through, slot), whole, inner, to);
+                Ok(())
+            }
+            OpKind::Xslt { through, slot, select, stylesheet } => {
+                let Some(inner) = self.one(select, op.place, focus)? else { return Ok(()) };
+                let made = self.transformed(op.place, stylesheet, slot, inner)?;
+                self.take((op.place, through, slot), made, inner, to);
+                Ok(())
             }
         }
     }
@@ -202,258 +141,108 @@ impl Run<'_> {
         }
     }
 
-    fn inside(&self, at: (Place, &[Slot], &Slot), ops: &[Op], focus: &Focus<'_>, out: &mut Out) -> Result<(), Reject> {
+    fn take(&mut self, at: (Place, &[Slot], &Slot), content: Element, from: NodeId, to: OutId) {
         let (place, through, slot) = at;
-        let mut made = Out::new(slot.clone(), (place, here(focus)), false);
-        self.ops(ops, focus, &mut made)?;
-        if !made.is_bare() {
+        self.wrote(place);
+        let origin = (place, self.store.place(from));
+        let made = self.out.make(slot, origin);
+        self.out.set_content(made, content);
+        let parent = self.out.through(to, through, origin);
+        self.out.attach(parent, made);
+    }
+
+    fn transformed(&self, place: Place, stylesheet: &Stylesheet, slot: &Slot, from: NodeId) -> Result<Element, Reject> {
+        let source = self.store.place(from);
+        let failed = |why: &str| self.reject("SM912", place, source, format!("the stylesheet '{}' {why}", stylesheet.name()));
+        let whole = self.store.whole(from).ok_or_else(|| failed("was given nothing"))?;
+        let made = stylesheet.run(whole).map_err(|why| failed(&why))?;
+        if *made.name() == slot.name { Ok(made) } else { Err(failed("made an element of another name than the rule's path")) }
+    }
+
+    fn inside(&mut self, at: (Place, &[Slot], &Slot), ops: &[Op], focus: NodeId, to: OutId) -> Result<(), Reject> {
+        let (place, through, slot) = at;
+        let origin = (place, self.store.place(focus));
+        let made = self.out.make(slot, origin);
+        self.ops(ops, focus, made)?;
+        if !self.out.is_bare(made) {
             self.wrote(place);
-            out.through(through, (place, here(focus))).children.push(made);
+            let parent = self.out.through(to, through, origin);
+            self.out.attach(parent, made);
         }
         Ok(())
     }
 
-    fn set(&self, place: Place, set: &Set, focus: &Focus<'_>, out: &mut Out) -> Result<(), Reject> {
+    fn set(&mut self, place: Place, set: &Set, focus: NodeId, to: OutId) -> Result<(), Reject> {
         let Some((value, source)) = self.value(place, &set.value, focus)? else { return Ok(()) };
         self.wrote(place);
-        let parent = out.through(&set.through, (place, source));
+        let origin = (place, source);
+        let parent = self.out.through(to, &set.through, origin);
         match &set.last {
-            Last::Text => {
-                value.clone_into(&mut parent.text);
-                parent.text_origin = Some((place, source));
-            }
-            Last::Attribute(name, prefix) => {
-                let attribute = Attribute { name: name.clone(), prefix: Arc::clone(prefix), value };
-                parent.attributes.push((attribute, (place, source)));
-            }
+            Last::Text => self.out.set_text(parent, value, origin),
+            Last::Attribute(_, number) => self.out.set_attribute(parent, *number, value, origin),
             Last::Element(slot) => {
-                let mut made = Out::new(slot.clone(), (place, source), false);
-                made.text = value;
-                self.ops(&set.inside, focus, &mut made)?;
-                parent.children.push(made);
+                let made = self.out.make(slot, origin);
+                self.out.set_text(made, value, origin);
+                self.ops(&set.inside, focus, made)?;
+                self.out.attach(parent, made);
             }
         }
         Ok(())
     }
 
-    fn value(&self, place: Place, value: &Value, focus: &Focus<'_>) -> Result<Option<(String, Place)>, Reject> {
-        match value {
-            Value::Constant(constant) => Ok(Some((constant.clone(), here(focus)))),
-            Value::Count(select) => Ok(Some((elements(select, focus).len().to_string(), here(focus)))),
-            Value::Digest(target) => {
-                let digest = self.made.get(*target).cloned().unwrap_or_default().finalize();
-                Ok(Some((data_encoding::HEXLOWER.encode(&digest), here(focus))))
+    fn value(&mut self, place: Place, value: &Value, focus: NodeId) -> Result<Written, Reject> {
+        let start = self.out.mark();
+        let source = match value {
+            Value::Constant(constant) => {
+                self.out.push(constant);
+                self.store.place(focus)
             }
-            Value::Read(read) => self.read(place, read, focus),
-        }
-    }
-
-    fn read(&self, place: Place, read: &Read, focus: &Focus<'_>) -> Result<Option<(String, Place)>, Reject> {
-        for (select, collapse) in &read.from {
-            let Some((raw, source)) = self.raw(place, read, select, focus)? else { continue };
-            let raw = if *collapse { raw.split_ascii_whitespace().collect::<Vec<_>>().join(" ") } else { raw };
-            if raw.is_empty() {
-                match read.empty {
-                    Some(Absent::Omit) => continue,
-                    Some(Absent::Reject) => return Err(self.reject("SM903", place, source, format!("'{}' is empty", select.text))),
-                    Some(Absent::Empty) | None => {}
-                }
+            Value::Count(select) => {
+                let mut found = 0_u64;
+                self.store.select(select, focus, &mut |_| {
+                    found += 1;
+                    true
+                });
+                self.out.push(&found.to_string());
+                self.store.place(focus)
             }
-            if let Some(value) = self.converted(place, source, read, raw)? {
-                return Ok(Some((value, source)));
+            Value::Counter(number) => {
+                self.out.push(&self.counters.get(*number).copied().unwrap_or_default().to_string());
+                self.store.place(focus)
             }
-        }
-        Ok(read.default.clone().map(|value| (value, here(focus))))
-    }
-
-    /// The text at `select`, if something is there.
-    fn raw(&self, place: Place, read: &Read, select: &Select, focus: &Focus<'_>) -> Result<Option<(String, Place)>, Reject> {
-        let mut found = find(select, focus).into_iter();
-        let Some(first) = found.next() else { return Ok(None) };
-        let (value, source, nil) = match first {
-            Found::Attribute(value, source) => (value, source, false),
-            Found::Element(focus) => {
-                let text = focus.last().map(|element| element.string()).unwrap_or_default();
-                let declared = select.declared_default.clone().filter(|_| text.is_empty());
-                (declared.unwrap_or(text), here(&focus), is_nil(&focus))
+            Value::Digest(number) => {
+                self.out.push(&self.digests.hex(*number));
+                self.store.place(focus)
             }
+            Value::Read(read) => match self.read(place, read, focus)? {
+                Some(source) => source,
+                None => return Ok(None),
+            },
         };
-        if found.next().is_some() {
-            return Err(self.reject("SM902", place, source, format!("there is more than one '{}'", select.text)));
-        }
-        match read.nil {
-            _ if !nil => Ok(Some((value, source))),
-            Some(Absent::Omit) => Ok(None),
-            Some(Absent::Empty) => Ok(Some((String::new(), source))),
-            Some(Absent::Reject) | None => Err(self.reject("SM904", place, source, format!("'{}' is nil", select.text))),
-        }
-    }
-
-    fn converted(&self, place: Place, source: Place, read: &Read, raw: String) -> Result<Option<String>, Reject> {
-        let mut value = raw;
-        for function in &read.via {
-            match function.apply(&value).filter(|next| next.len() <= VALUE_BYTES_MAX) {
-                Some(next) => value = next,
-                None => return Err(self.reject("SM907", place, source, "a function of via has no result, or one that is too long")),
-            }
-        }
-        if let Some(fault) = read.check.and_then(|scheme| scheme.fault(&value)) {
-            return Err(self.reject("SM909", place, source, fault));
-        }
-        let parsed =
-            match &read.parse {
-                None => None,
-                Some(pattern) => Some(pattern.read(&value).ok_or_else(|| {
-                    self.reject("SM908", place, source, "this is not a date of the calendar in the form that parse says")
-                })?),
-            };
-        if parsed.is_some() || read.convert.is_some() {
-            value = parsed
-                .or_else(|| Moment::read(&value))
-                .and_then(|moment| written(moment, read.convert, read.zone))
-                .ok_or_else(|| self.reject("SM908", place, source, "this is not a date, or an instant with a zone, as the rule needs"))?;
-        }
-        let Some(codes) = &read.codes else { return Ok(Some(value)) };
-        if let Some(witness) = self.witness {
-            witness.code(&codes.name, &value);
-        }
-        match (codes.to.get(&value), &codes.missing) {
-            (Some(code), _) => Ok(Some(code.clone())),
-            (None, Missing::Keep) => Ok(Some(value)),
-            (None, Missing::Omit) => Ok(None),
-            (None, Missing::Default(code)) => Ok(Some(code.clone())),
-            (None, Missing::Reject) => {
-                Err(self.reject("SM911", place, source, format!("code table '{}' does not have this value", codes.name)))
-            }
-        }
+        Ok(Some((start..self.out.mark(), source)))
     }
 
     /// The one element at `select`, if there is one.
-    fn one<'a>(&self, select: &Select, place: Place, focus: &Focus<'a>) -> Result<Option<Focus<'a>>, Reject> {
-        let mut found = elements(select, focus).into_iter();
-        match (found.next(), found.next()) {
-            (Some(_), Some(second)) => Err(self.reject("SM902", place, here(&second), format!("there is more than one '{}'", select.text))),
-            (first, _) => Ok(first),
+    pub(crate) fn one(&self, select: &Select, place: Place, focus: NodeId) -> Result<Option<NodeId>, Reject> {
+        match self.store.one(select, focus) {
+            (_, Some(second)) => {
+                Err(self.reject("SM902", place, self.store.place(second), format!("there is more than one '{}'", select.text)))
+            }
+            (first, None) => Ok(first),
         }
     }
-}
 
-fn prefixed(prefix: &str, name: &QName) -> String {
-    if prefix.is_empty() { name.local().to_owned() } else { format!("{prefix}:{}", name.local()) }
-}
-
-fn written(moment: Moment, convert: Option<Kind>, zone: Option<i64>) -> Option<String> {
-    match (convert, zone) {
-        (Some(Kind::Date), zone) => Some(moment.to_date(zone.unwrap_or_default())),
-        (Some(Kind::DateTime), zone) => moment.to_instant(zone.unwrap_or_default()),
-        (None, Some(zone)) => moment.to_instant(zone),
-        (None, None) => Some(moment.write()),
-    }
-}
-
-fn here(focus: &Focus<'_>) -> Place {
-    focus.last().map(|element| element.place()).unwrap_or_default()
-}
-
-fn children<'a>(focus: &Focus<'a>, name: &QName) -> Vec<Focus<'a>> {
-    let Some(parent) = focus.last() else { return Vec::new() };
-    parent.elements().filter(|child| child.name() == name).map(|child| focus.iter().copied().chain([child]).collect()).collect()
-}
-
-fn elements<'a>(select: &Select, focus: &Focus<'a>) -> Vec<Focus<'a>> {
-    let start = focus.iter().copied().take(focus.len().saturating_sub(select.up)).collect();
-    let mut found: Vec<Focus<'a>> = vec![start];
-    for step in &select.down {
-        let mut next = Vec::new();
-        for parent in &found {
-            let all = children(parent, &step.name);
-            next.extend(
-                all.into_iter()
-                    .enumerate()
-                    .filter(|(at, child)| step.checks.iter().all(|check| passes(check, *at, child)))
-                    .map(|(_, child)| child),
-            );
-        }
-        found = next;
-    }
-    found
-}
-
-fn find<'a>(select: &Select, focus: &Focus<'a>) -> Vec<Found<'a>> {
-    let found = elements(select, focus);
-    let Some(attribute) = &select.attribute else { return found.into_iter().map(Found::Element).collect() };
-    let value = |focus: &Focus<'a>| {
-        let element = focus.last()?;
-        let value = element.attribute(attribute.namespace(), attribute.local()).or(select.declared_default.as_deref());
-        value.map(|value| Found::Attribute(value.to_owned(), element.place()))
-    };
-    found.iter().filter_map(value).collect()
-}
-
-fn passes(check: &Check, at: usize, focus: &Focus<'_>) -> bool {
-    let Some(element) = focus.last() else { return false };
-    match check {
-        Check::Position(position) => at + 1 == *position,
-        Check::Attribute(name, value) => element.attribute(name.namespace(), name.local()) == Some(value),
-        Check::Child(name, value) => element.all(name.namespace(), name.local()).any(|child| child.string() == *value),
-        Check::Type(check) => has_type(check, focus),
-    }
-}
-
-/// Whether the element's own type, as xsi:type or its declaration gives it, is one of those checked for.
-fn has_type(check: &TypeCheck, focus: &Focus<'_>) -> bool {
-    let Some(name) = focus.last().and_then(|element| element.attribute(XSI, "type")) else { return check.declared };
-    let (prefix, local) = name.trim().split_once(':').unwrap_or(("", name.trim()));
-    let declared =
-        |element: &&Element| element.namespaces().iter().rev().find(|(bound, _)| **bound == *prefix).map(|(_, to)| Arc::clone(to));
-    let namespace = focus.iter().rev().find_map(declared).unwrap_or_else(|| "".into());
-    check.named.iter().any(|named| named.is(&namespace, local))
-}
-
-fn is_nil(focus: &Focus<'_>) -> bool {
-    let nil = focus.last().and_then(|element| element.attribute(XSI, "nil"));
-    nil.is_some_and(|nil| matches!(nil.trim(), "true" | "1"))
-}
-
-fn holds(test: &Test, focus: &Focus<'_>) -> bool {
-    match test {
-        Test::Exists(select) => !find(select, focus).is_empty(),
-        Test::Missing(select) => find(select, focus).is_empty(),
-        Test::Equals(select, value) => find(select, focus).iter().any(|found| match found {
-            Found::Attribute(read, _) => read == value,
-            Found::Element(focus) => focus.last().is_some_and(|element| element.string() == *value),
-        }),
-    }
-}
-
-impl Out {
-    fn new(slot: Slot, origin: (Place, Place), shared: bool) -> Self {
-        Self { slot, origin, shared, attributes: Vec::new(), text: String::new(), text_origin: None, children: Vec::new() }
-    }
-
-    fn is_bare(&self) -> bool {
-        self.attributes.is_empty() && self.text.is_empty() && self.children.is_empty()
-    }
-
-    /// The element that a path leads to; elements on the way are shared by the rules that name them.
-    fn through(&mut self, path: &[Slot], origin: (Place, Place)) -> &mut Self {
-        let Some((slot, rest)) = path.split_first() else { return self };
-        let at = self.children.iter().rposition(|child| child.shared && child.slot.name == slot.name).unwrap_or_else(|| {
-            self.children.push(Self::new(slot.clone(), origin, true));
-            self.children.len() - 1
+    fn holds(&self, test: &Test, focus: NodeId) -> bool {
+        let (Test::Exists(select) | Test::Missing(select) | Test::Equals(select, _)) = test;
+        let mut met = false;
+        self.store.select(select, focus, &mut |found| {
+            met = match test {
+                Test::Equals(_, value) if select.attribute.is_some() => self.store.read(select, found) == Some(value),
+                Test::Equals(_, value) => self.store.text(found) == value,
+                _ => select.attribute.is_none() || self.store.read(select, found).is_some(),
+            };
+            !met
         });
-        self.children.get_mut(at).expect("found or pushed just now").through(rest, origin)
-    }
-
-    fn into_element(mut self, trail: &mut Trail) -> Element {
-        trail.enter(&self);
-        let mut element = Element::new(self.slot.prefix, self.slot.name);
-        element.set_place(trail.mark(self.origin));
-        self.attributes.into_iter().for_each(|(attribute, _)| element.set_attribute(attribute));
-        element.push_text(&self.text);
-        self.children.sort_by_key(|child| child.slot.rank);
-        self.children.into_iter().for_each(|child| element.push(child.into_element(trail)));
-        trail.leave();
-        element
+        met != matches!(test, Test::Missing(_))
     }
 }

@@ -3,6 +3,7 @@
 use crate::coverage::{Key, Touch};
 use crate::diagnostic::{Location, Report, closest, meant};
 use crate::graph::{Child, Graph, TypeId};
+use crate::kept::{Kept, ROOT, Way};
 use crate::path::{Path, Scope, Step, Test};
 use crate::plan::{Check, Down, Select, TypeCheck};
 use xsd::tree::{Place, QName};
@@ -15,6 +16,8 @@ pub(crate) struct Node {
     /// From the root to here.
     pub(crate) keys: Vec<Key>,
     pub(crate) declared: Option<Location>,
+    /// Its way in what is kept.
+    pub(crate) way: usize,
     /// Its own step in its parent's content model; nothing at the root.
     rank: usize,
     name: QName,
@@ -31,6 +34,8 @@ pub(crate) struct Resolved {
     pub(crate) many: bool,
     pub(crate) end: End,
     pub(crate) keys: Vec<Key>,
+    /// The element that it leads to, or whose attribute.
+    pub(crate) way: usize,
     pub(crate) declared: Option<Location>,
 }
 
@@ -46,8 +51,11 @@ pub(crate) struct Source<'a> {
     pub(crate) graph: &'a Graph<'a>,
     pub(crate) scope: &'a Scope,
     pub(crate) touch: Touch,
-    /// How many elements stand above the window and in it: what is outside may only be a header.
-    pub(crate) window_depth: usize,
+    pub(crate) kept: Kept,
+    /// The window and what stands around it: outside of it, what rules read must be a header. Nothing where all is known.
+    pub(crate) ahead: Nodes,
+    /// Whether what rules read is kept until the document ends.
+    pub(crate) retained: bool,
 }
 
 struct Walk {
@@ -58,6 +66,12 @@ struct Walk {
     default: Option<String>,
 }
 
+impl<'a> Source<'a> {
+    pub(crate) fn new(graph: &'a Graph<'a>, scope: &'a Scope) -> Self {
+        Self { graph, scope, touch: Touch::default(), kept: Kept::default(), ahead: Nodes::new(), retained: false }
+    }
+}
+
 impl Source<'_> {
     pub(crate) fn root(&self, name: &QName, child: &Child) -> Node {
         Node {
@@ -65,6 +79,7 @@ impl Source<'_> {
             nillable: child.nillable,
             keys: Vec::new(),
             declared: child.declared.clone(),
+            way: ROOT,
             rank: 0,
             name: name.clone(),
         }
@@ -86,7 +101,7 @@ impl Source<'_> {
             return None;
         }
         let nodes: Nodes = focus.iter().take(focus.len() - up).cloned().collect();
-        let header = (nodes.len() < self.window_depth).then(|| focus.get(nodes.len()).cloned()).flatten();
+        let header = self.ahead.get(nodes.len()).cloned();
         let mut walk = Walk { nodes, down: Vec::new(), optional: false, many: false, default: None };
         let mut attribute = None;
         for (at, step) in path.steps.iter().skip(up).enumerate() {
@@ -107,7 +122,7 @@ impl Source<'_> {
         let select = Select {
             up,
             down: walk.down,
-            attribute: attribute.as_ref().map(|(name, ..)| name.clone()),
+            attribute: attribute.as_ref().map(|(name, ..)| self.kept.attribute(walk.nodes.last().map_or(ROOT, |node| node.way), name)),
             declared_default: walk.default,
             text: path.text.clone(),
         };
@@ -120,7 +135,8 @@ impl Source<'_> {
                 (End::Attribute(id), declared)
             }
         };
-        Some(Resolved { select, optional: walk.optional, many: walk.many, end, keys, declared })
+        let way = last.way;
+        Some(Resolved { select, optional: walk.optional, many: walk.many, end, keys, way, declared })
     }
 
     fn element(&mut self, walk: &mut Walk, step: (&QName, &[Test]), path: &Path, place: Place, report: &mut Report) -> Option<()> {
@@ -136,6 +152,7 @@ impl Source<'_> {
             nillable: child.nillable,
             keys: with(&parent.keys, Key::Child(name.clone())),
             declared: child.declared.clone(),
+            way: self.kept.child(parent.way, name, child.rank),
             rank: child.rank,
             name: name.clone(),
         };
@@ -147,7 +164,7 @@ impl Source<'_> {
             checks.push(self.test(test, &mut node, path, place, report)?);
         }
         self.touch.at(&with(&parent.keys, Key::Child(name.clone())), &|touch| touch.seen(&checks));
-        walk.down.push(Down { name: name.clone(), checks });
+        walk.down.push(Down { to: node.way, checks });
         walk.nodes.push(node);
         Some(())
     }
@@ -162,16 +179,19 @@ impl Source<'_> {
                     return None;
                 }
                 self.touch.at(&with(&node.keys, Key::Attribute(name.clone())), &|touch| touch.read = true);
-                Some(Check::Attribute(name.clone(), value.clone()))
+                Some(Check::Attribute(self.kept.attribute(node.way, name), value.clone()))
             }
             Test::Child(name, value) => {
-                if !self.graph.children(node.type_id).iter().any(|child| child.name == *name) {
+                let child = self.graph.children(node.type_id).into_iter().find(|child| child.name == *name);
+                let Some(child) = child else {
                     let text = format!("source has no element '{}' in the predicate of '{path}'", self.show(name));
                     report.error("SM100", place, text).declared_at(node.declared.clone());
                     return None;
-                }
+                };
                 self.touch.at(&with(&node.keys, Key::Child(name.clone())), &|touch| touch.read = true);
-                Some(Check::Child(name.clone(), value.clone()))
+                let way = self.kept.child(node.way, name, child.rank);
+                self.kept.keep(way, self.retained, |way| way.text = true);
+                Some(Check::Child(way, value.clone()))
             }
             Test::Type(name) => {
                 let id = self.derived(name, node, place, report)?;
@@ -182,6 +202,11 @@ impl Source<'_> {
                 Some(Check::Type(self.type_check(declared, &concrete)))
             }
         }
+    }
+
+    /// Keeps what was resolved; of an element `change` says what.
+    pub(crate) fn keep(&mut self, found: &Resolved, change: impl FnOnce(&mut Way)) {
+        self.kept.keep(found.way, self.retained, change);
     }
 
     /// The type `name`, if an element at `node` can have it.

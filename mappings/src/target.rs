@@ -3,7 +3,8 @@
 use crate::diagnostic::{Location, Report, meant};
 use crate::graph::{Child, Graph, TypeId};
 use crate::path::{Path, Scope, Step};
-use crate::plan::{Last, Slot};
+use crate::plan::{Last, Names, Slot};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use xsd::tree::{Place, QName};
 
@@ -57,6 +58,7 @@ pub(crate) struct Aim {
 pub(crate) struct Target<'a> {
     pub(crate) graph: &'a Graph<'a>,
     pub(crate) scope: &'a Scope,
+    pub(crate) names: &'a RefCell<Names>,
 }
 
 impl Draft {
@@ -147,7 +149,11 @@ impl Target<'_> {
     }
 
     pub(crate) fn slot(&self, name: &QName, rank: usize) -> Slot {
-        Slot { name: name.clone(), prefix: self.scope.prefix(name.namespace()), rank }
+        Slot { name: name.clone(), number: self.number(name), rank }
+    }
+
+    fn number(&self, name: &QName) -> usize {
+        self.names.borrow_mut().intern(name, &self.scope.prefix(name.namespace()))
     }
 
     /// Resolves a target path from `draft`, entering shared elements on the way.
@@ -168,8 +174,8 @@ impl Target<'_> {
                     return None;
                 }
                 Step::Element { tests, .. } if !tests.is_empty() => {
-                    let text = format!("a predicate in the target path '{path}' is part of the language but not of this compiler yet");
-                    report.error("SM090", place, text);
+                    let text = format!("the target path '{path}' has a predicate: which element is written follows from the rules");
+                    report.error("SM214", place, text).helped("write the element with m:in, and in it what the predicate asks for");
                     return None;
                 }
                 Step::Element { name, .. } => {
@@ -217,7 +223,7 @@ impl Target<'_> {
         aim.type_id = attribute.type_id;
         aim.path = format!("{}/@{}", draft.path, self.show(name));
         aim.declared.clone_from(&attribute.declared);
-        aim.last = Last::Attribute(name.clone(), self.scope.prefix(name.namespace()));
+        aim.last = Last::Attribute(name.clone(), self.number(name));
         Some(())
     }
 

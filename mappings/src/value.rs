@@ -69,6 +69,7 @@ impl<'a> Compiler<'a> {
     fn from(&mut self, path: &Path, set: &Set, focus: &Nodes, place: Place) -> Option<From<'a>> {
         let found = self.source.resolve(path, focus, place, self.report)?;
         self.source.touch.at(&found.keys, &|touch| touch.read = true);
+        self.source.keep(&found, |way| way.text |= found.select.attribute.is_none());
         let (id, nillable): (TypeId, bool) = match &found.end {
             End::Attribute(id) => (*id, false),
             End::Element(nodes) => nodes.last().map(|node| (node.type_id, node.nillable))?,

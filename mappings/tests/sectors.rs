@@ -3,8 +3,9 @@
 //! `WAYBILL_BLESS=1` writes the expectations; look at them before you commit them.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests stand outside #[test] functions")]
-use mappings::{Mapping, Outcome, Sector, Unmappable};
+use mappings::{Item, Mapping, Outcome, Sector, Unmappable};
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use xsd::read::{Limits, read};
 use xsd::tree::{Element, Node};
@@ -163,11 +164,29 @@ fn lines(path: &Path) -> Option<Vec<u8>> {
     Some(canonical.collect())
 }
 
+/// A document that passes by becomes what one in memory does.
+fn passes_by(mapping: &Mapping, octets: &[u8], outcome: &Outcome) {
+    let (mut made, mut rejects) = (Vec::new(), Vec::new());
+    let counts = mapping.stream(octets, None, &Limits::default(), &mut |item| {
+        match item {
+            Item::Record(document) | Item::Once(document) => made.push(String::from_utf8(document.octets().to_vec()).unwrap()),
+            Item::Reject(reject) => rejects.push(reject.clone()),
+        }
+        ControlFlow::Continue(())
+    });
+    let all = outcome.records.iter().chain(&outcome.once);
+    let expected: Vec<String> = all.map(|made| String::from_utf8(canonical(made.element(), &[], &[])).unwrap()).collect();
+    assert_eq!((made, rejects), (expected, outcome.rejects.clone()));
+    let counted = (outcome.records.len() as u64, outcome.once.len() as u64, outcome.rejected as u64);
+    assert_eq!(counts.map(|counts| (counts.records, counts.once, counts.rejects)), Ok(counted));
+}
+
 fn check(test: &Path, mappings: &[Mapping]) {
     let root = read(&fs::read(test.join("in.xml")).unwrap(), None, &Limits::default()).unwrap();
     let name = root.name().clone();
     let mapping = mappings.iter().find(|mapping| mapping.source_root() == &name).unwrap();
     let outcome = mapping.apply(&mapping.validate(root).unwrap());
+    passes_by(mapping, &fs::read(test.join("in.xml")).unwrap(), &outcome);
     let targets: Vec<&str> = mapping.targets().collect();
     for target in targets {
         let path = test.join(format!("expect.{target}.xml"));

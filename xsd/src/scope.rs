@@ -36,6 +36,14 @@ impl Scope {
         self.marks.push(self.bindings.len());
     }
 
+    /// The declarations in scope that no inner one hides, the innermost first.
+    pub fn bindings(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let inner = |at: usize| self.bindings.get(at + 1..).unwrap_or_default();
+        let hidden = move |at: usize, prefix: &Arc<str>| inner(at).iter().any(|(later, _)| later == prefix);
+        let all = self.bindings.iter().enumerate().rev();
+        all.filter(move |(at, (prefix, _))| !hidden(*at, prefix)).map(|(_, (prefix, namespace))| (prefix, namespace))
+    }
+
     /// Leaves the scope entered last.
     pub fn leave(&mut self) {
         self.bindings.truncate(self.marks.pop().unwrap_or_default());

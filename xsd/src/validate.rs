@@ -89,6 +89,11 @@ impl<'s> Validator<'s> {
         }
     }
 
+    /// What was found since this was asked last; what is found later counts against the maximum anew.
+    pub fn take_violations(&mut self) -> Vec<Violation> {
+        std::mem::take(&mut self.violations)
+    }
+
     /// Ends the document and returns what was found.
     #[must_use]
     pub fn finish(mut self) -> Vec<Violation> {

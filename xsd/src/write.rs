@@ -56,6 +56,31 @@ impl Pieces {
         Self(Writer { octets: Vec::with_capacity(octets), inclusive: &[], declared: false })
     }
 
+    /// Starts a start tag: what it declares follows, then its attributes, then [`Pieces::content`].
+    pub fn begin(&mut self, name: &str) {
+        self.0.octets.push(b'<');
+        self.0.octets.extend_from_slice(name.as_bytes());
+    }
+
+    /// A declaration of the start tag that has begun.
+    pub fn declaration(&mut self, prefix: &str, namespace: &str) {
+        self.0.octets.extend_from_slice(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
+        self.0.octets.extend_from_slice(prefix.as_bytes());
+        self.0.value(namespace);
+    }
+
+    /// An attribute of the start tag that has begun.
+    pub fn attribute(&mut self, name: &str, value: &str) {
+        self.0.octets.push(b' ');
+        self.0.octets.extend_from_slice(name.as_bytes());
+        self.0.value(value);
+    }
+
+    /// Ends a start tag that has begun.
+    pub fn content(&mut self) {
+        self.0.octets.push(b'>');
+    }
+
     /// A start tag.
     pub fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
         self.0.octets.push(b'<');
@@ -90,6 +115,17 @@ impl Pieces {
     /// The canonical octets of an element that declares every prefix it uses.
     pub fn splice(&mut self, octets: &[u8]) {
         self.0.octets.extend_from_slice(octets);
+    }
+
+    /// What was written so far.
+    #[must_use]
+    pub fn as_octets(&self) -> &[u8] {
+        &self.0.octets
+    }
+
+    /// Forgets what was written, not the room for it.
+    pub fn clear(&mut self) {
+        self.0.octets.clear();
     }
 
     /// What was written.

@@ -72,6 +72,12 @@ pub const ALL: &[Code] = &[
         "<m:codes name=\"plate\" href=\"codes/plates.csv\"/>",
         "href=\"codes/plates.codes.xml\" with the root m:codeList",
     ),
+    code(
+        "SM024",
+        "The stylesheet of m:xslt is not there, is no XSLT 1.0, or reaches other documents (document(), xsl:import, xsl:include, extensions).",
+        "<xsl:copy-of select=\"document('codes.xml')\"/>",
+        "an m:codes table in the mapping; the stylesheet sees its one element",
+    ),
     code("SM030", "The WSDL of m:bind is not there or cannot be read.", "wsdl=\"visits.wsdl\"", "wsdl=\"visit.wsdl\", beside the mapping"),
     code("SM031", "The WSDL has no such operation.", "operation=\"QueryVisit\"", "operation=\"QueryVisits\""),
     code(
@@ -109,12 +115,6 @@ pub const ALL: &[Code] = &[
         "The metadata or the definition beside the mappings is not there, or not valid.",
         "no visit.definition.xml",
         "write it: its schema is xsd/business.xsd (b:Definition) or xsd/metadata.xsd (m:Resource)",
-    ),
-    code(
-        "SM090",
-        "The language has this construct and this compiler does not yet: it says so instead of doing something else.",
-        "<m:set … via=\"unit('kg','t')\"/>",
-        "another rule, or a change in the source",
     ),
     code(
         "SM091",
@@ -208,6 +208,12 @@ pub const ALL: &[Code] = &[
         "add parse=\"yyyyMMdd\", or as=\"date\" zone=\"+08:00\" for a dateTime",
     ),
     code(
+        "SM161",
+        "m:copy takes an element over as it stands, so source and target must be of one type, or the target of xs:anyType.",
+        "<m:copy path=\"b:Subject\" from=\"h:Patient\"/>",
+        "<m:in path=\"b:Subject\" select=\"h:Patient\"> and in it a rule for each part",
+    ),
+    code(
         "SM163",
         "A dateTime may have no zone, and the rule does not say in which one it was written: the day would be a guess.",
         "as=\"date\"",
@@ -267,6 +273,12 @@ pub const ALL: &[Code] = &[
     ),
     code("SM213", "The target schema has no global element of that name.", "root=\"b:Recrod\"", "root=\"b:Record\""),
     code(
+        "SM214",
+        "A target path has a predicate: which element is written follows from the rules, not from what was written before.",
+        "<m:set path=\"b:Item[2]/b:Text\" …/>",
+        "<m:in path=\"b:Item\"> with the rules for that element in it",
+    ),
+    code(
         "SM300",
         "A leaf of the records is neither mapped nor ignored: it would be lost in silence.",
         "no rule reads h:Payer/h:Phone",
@@ -285,12 +297,24 @@ pub const ALL: &[Code] = &[
         "read it in <m:once at=\"end\">",
     ),
     code(
+        "SM402",
+        "Rules outside of the records read in them, so all records stay in memory until the document ends: no document larger than memory.",
+        "<m:once …><m:set … from=\"h:Visit[1]/@date\"/>",
+        "count=\"h:Visit\", which keeps nothing, or max on m:once",
+    ),
+    code(
         "SM500",
         "A pinned file is not the one that was pinned (sha256).",
         "the schema was replaced after `waybill map lock`",
         "waybill map diff OLD.xsd NEW.xsd --map FILE, then lock again",
     ),
     code("SM900", "The document is not one that this mapping reads.", "another root element", "the mapping whose m:source root it is"),
+    code(
+        "SM901",
+        "The source is not what its schema says: in a record, that record is rejected; outside of records, nothing more is made.",
+        "<h:Fee>12,50</h:Fee> where an xs:decimal is declared",
+        "mend the source, or the schema if it is wrong about it",
+    ),
     code("SM902", "One value is read, and this document has several.", "two h:Fee in a record", "m:each, if the schema is wrong about it"),
     code(
         "SM903",
@@ -331,6 +355,24 @@ pub const ALL: &[Code] = &[
         "a function that makes it fit, or a mended record",
     ),
     code("SM911", "The code table does not have this value.", "3 where the table has 1, 2 and 9", "add the code, or on-missing"),
+    code(
+        "SM912",
+        "The stylesheet of m:xslt failed on this record, took more than it may, or made another element than the rule's path.",
+        "a template that calls itself for ever",
+        "mend the stylesheet; it has 5 seconds and 256 MiB",
+    ),
+    code(
+        "SM913",
+        "What rules outside records keep of the document is more than they may; nothing more is made of it.",
+        "buffer=\"document\" on a document of 100 MB",
+        "max=\"…\" in octets on the m:once or m:record, or rules that need less",
+    ),
+    code(
+        "SM914",
+        "The record needs more octets than a window may.",
+        "a record with a scanned page in it",
+        "max=\"…\" in octets on the m:record",
+    ),
 ];
 
 const fn code(code: &'static str, meaning: &'static str, fault: &'static str, edit: &'static str) -> Code {

@@ -100,7 +100,7 @@ fn node(label: &str, reading: &Reading<'_>, out: &mut String) {
 fn steps(set: &Set, parts: &Parts, out: &mut String) {
     match &set.origin {
         Origin::Value(value) => push(out, format_args!("  value   the constant '{value}'\n")),
-        Origin::Digest(target) => push(out, format_args!("  digest  SHA-256 over the documents of target '{target}'\n")),
+        Origin::Digest(target, algorithm) => push(out, format_args!("  digest  {algorithm:?} over the documents of target '{target}'\n")),
         Origin::From(paths) if paths.len() > 1 => out.push_str("  from    the first of these that is present\n"),
         Origin::From(_) | Origin::Count(_) => {}
     }

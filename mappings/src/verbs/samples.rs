@@ -312,6 +312,7 @@ impl Turns<'_> {
                 }
                 self.otherwise(rule.place, types.len(), otherwise.as_deref());
             }
+            RuleKind::Copy { path, .. } | RuleKind::Xslt { path, .. } => self.wrote(rule.place, || path.text.clone()),
             RuleKind::Ignore(_) => {}
         }
     }

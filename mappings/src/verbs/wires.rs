@@ -262,7 +262,7 @@ impl<'d, 's> Weaver<'d, 's, '_> {
                 let reads = match &set.origin {
                     Origin::From(paths) => paths.iter().map(|path| self.reading("from", path, &site.0).1).collect(),
                     Origin::Count(path) => vec![self.reading("count", path, &site.0).1],
-                    Origin::Value(_) | Origin::Digest(_) => Vec::new(),
+                    Origin::Value(_) | Origin::Digest(..) => Vec::new(),
                 };
                 self.wire(place, "set", Some(set), reads, writes);
                 self.rules(&set.inside, &(site.0.clone(), target));
@@ -305,6 +305,12 @@ impl<'d, 's> Weaver<'d, 's, '_> {
                     self.rules(&branch.rules, &(narrowed, site.1.clone()));
                 }
                 self.rules(otherwise.as_deref().unwrap_or_default(), &(source, site.1.clone()));
+            }
+            RuleKind::Copy { path, from: read } | RuleKind::Xslt { path, select: read, .. } => {
+                let copied = matches!(rule.kind, RuleKind::Copy { .. });
+                let reading = self.reading(if copied { "from" } else { "select" }, read, &site.0).1;
+                let writes = self.writing(path, &site.1).1;
+                self.wire(place, if copied { "copy" } else { "xslt" }, None, vec![reading], writes);
             }
             RuleKind::Ignore(path) => {
                 let reading = self.reading("path", path, &site.0).1;

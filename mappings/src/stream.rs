@@ -1,0 +1,338 @@
+//! A mapping applied: to a document that is in memory as a tree, or to one that passes by, which may be larger than memory.
+
+use crate::document::When;
+use crate::engine::{Draft, Engine, Sink, Tag};
+use crate::mapping::{Mapping, Outcome, Unified};
+use crate::out::{Bound, Out, OutId};
+use crate::plan::Plan;
+use crate::run::Reject;
+use crate::witness::{Traced, Witness};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use xsd::event::Event;
+use xsd::read::{Kind, Limits, Malformed, Reader};
+use xsd::schema::Schemas;
+use xsd::scope::Scope;
+use xsd::tree::{Element, Node, Place};
+use xsd::validate::{Valid, Validator, Violation};
+use xsd::write::Pieces;
+
+/// How many rejects [`Mapping::apply`] remembers; it counts the rest.
+pub const REJECTS_MAX: usize = 10_000;
+
+/// Violations of one document that are looked for before it is known to be invalid: one is enough.
+const VIOLATIONS_MAX: usize = 1;
+
+/// What a document that passes by becomes, in the order of the document.
+#[derive(Debug)]
+pub enum Item<'i> {
+    /// A document of `m:record`.
+    Record(Made<'i>),
+    /// A document of `m:once`.
+    Once(Made<'i>),
+    /// A record that could not be made; the others are not touched by it.
+    Reject(&'i Reject),
+}
+
+/// A document that the target schema accepts.
+pub struct Made<'i> {
+    target: &'i str,
+    octets: &'i [u8],
+    out: &'i Out,
+    root: OutId,
+    plan: &'i Plan,
+}
+
+impl std::fmt::Debug for Made<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Made").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl Made<'_> {
+    /// The name of the target in the mapping, as `business`.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.target
+    }
+
+    /// The document in its canonical form.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.octets
+    }
+
+    /// Where each of its values comes from, in the order of the document.
+    #[must_use]
+    pub fn trace(&self) -> Vec<Traced> {
+        let mut values = Vec::new();
+        self.out.trace(self.root, &self.plan.names, "", &mut values);
+        values
+    }
+}
+
+/// How many documents a source document became.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Documents of `m:record`.
+    pub records: u64,
+    /// Documents of `m:once`.
+    pub once: u64,
+    /// Records that could not be made.
+    pub rejects: u64,
+}
+
+impl Mapping {
+    /// Makes the target documents of one source document. A record that cannot be made is a reject; the others are made.
+    #[must_use]
+    pub fn apply(&self, source: &Valid) -> Outcome {
+        self.apply_watched(source, None)
+    }
+
+    /// As [`Mapping::apply`], with somebody who watches which rules do what.
+    #[must_use]
+    pub fn apply_watched(&self, source: &Valid, witness: Option<&Witness>) -> Outcome {
+        let mut trees = Trees { mapping: self, outcome: Outcome::default(), witness };
+        let mut engine = self.engine(witness);
+        let mut scope = Scope::default();
+        feed(&mut engine, source.element(), &mut scope, &mut trees);
+        engine.finish(&mut trees);
+        trees.outcome
+    }
+
+    /// Makes the target documents of a document that passes by, and hands each over as it is made: `take` may break it off. The
+    /// source is validated meanwhile: a record that is not what its schema says is a reject; what is wrong outside records ends it.
+    ///
+    /// # Errors
+    /// Octets that cannot be had, are no document, or more than `limits` allow; what was handed over before stands.
+    pub fn stream(
+        &self,
+        from: impl std::io::Read,
+        charset: Option<&str>,
+        limits: &Limits,
+        take: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
+    ) -> Result<Counts, Malformed> {
+        let mut reader = Reader::stream(from, charset.or(self.source_encoding()), limits)?;
+        let mut engine = self.engine(None);
+        let mut checked = Validator::new(self.source_schemas(), VIOLATIONS_MAX);
+        let mut octets = Octets::new(self, take);
+        while let Some(event) = reader.next_event()? {
+            checked.event(event);
+            match event.kind() {
+                Kind::Start => {
+                    engine.start(&Passing(event), &mut octets);
+                    outcome_of(&mut checked, &mut engine, &mut octets);
+                }
+                Kind::Text => engine.text(event.text()),
+                Kind::End => {
+                    outcome_of(&mut checked, &mut engine, &mut octets);
+                    engine.end(&mut octets);
+                }
+                Kind::Comment | Kind::Instruction => {}
+            }
+            if octets.broken {
+                return Ok(octets.counts);
+            }
+        }
+        for violation in checked.finish() {
+            engine.invalid(violation.place, sentence(&violation), &mut octets);
+        }
+        engine.finish(&mut octets);
+        Ok(octets.counts)
+    }
+}
+
+/// Tells the engine what the validator found since it was asked last.
+fn outcome_of(checked: &mut Validator<'_>, engine: &mut Engine<'_>, sink: &mut Octets<'_>) {
+    for violation in checked.take_violations() {
+        engine.invalid(violation.place, sentence(&violation), sink);
+    }
+}
+
+/// A violation without the value that it may quote.
+fn sentence(violation: &Violation) -> String {
+    format!("the source is not what its schema says: {} at {}", violation.rule, violation.path)
+}
+
+/// A start tag that passes by.
+struct Passing<'r>(Event<'r>);
+
+impl Tag for Passing<'_> {
+    fn name(&self) -> (&str, &str) {
+        let name = self.0.name();
+        (name.namespace, name.local)
+    }
+
+    fn place(&self) -> Place {
+        self.0.place()
+    }
+
+    fn scope(&self) -> &Scope {
+        self.0.scope()
+    }
+
+    fn attributes(&self, visit: &mut dyn FnMut(&str, &str, &str)) {
+        self.0.attributes().for_each(|(name, value)| visit(name.namespace, name.local, value));
+    }
+
+    fn shell(&self) -> Element {
+        self.0.element()
+    }
+}
+
+/// A start tag of a tree.
+struct Tree<'t> {
+    element: &'t Element,
+    scope: &'t Scope,
+}
+
+impl Tag for Tree<'_> {
+    fn name(&self) -> (&str, &str) {
+        (self.element.name().namespace(), self.element.name().local())
+    }
+
+    fn place(&self) -> Place {
+        self.element.place()
+    }
+
+    fn scope(&self) -> &Scope {
+        self.scope
+    }
+
+    fn attributes(&self, visit: &mut dyn FnMut(&str, &str, &str)) {
+        for attribute in self.element.attributes() {
+            visit(attribute.name.namespace(), attribute.name.local(), &attribute.value);
+        }
+    }
+
+    fn shell(&self) -> Element {
+        let element = self.element;
+        let mut shell = Element::new(element.prefix(), element.name().clone());
+        element.namespaces().iter().for_each(|(prefix, namespace)| shell.push_namespace(Arc::clone(prefix), Arc::clone(namespace)));
+        element.attributes().iter().for_each(|attribute| shell.set_attribute(attribute.clone()));
+        shell.set_place(element.place());
+        shell
+    }
+}
+
+fn feed(engine: &mut Engine<'_>, element: &Element, scope: &mut Scope, sink: &mut dyn Sink) {
+    scope.enter_element(element);
+    engine.start(&Tree { element, scope }, sink);
+    for node in element.children() {
+        match node {
+            Node::Element(child) => feed(engine, child, scope, sink),
+            Node::Text(text) => engine.text(text),
+            Node::Comment | Node::Instruction { .. } => {}
+        }
+    }
+    engine.end(sink);
+    scope.leave();
+}
+
+/// What the rules made is not valid: the rule that made the element at fault, and where its source stood.
+fn not_valid(mapping: &Mapping, draft: &Draft<'_>, first: Option<&Violation>) -> Reject {
+    let origin = first.and_then(|violation| draft.out.origin(violation.place));
+    let (rule, source) = origin.unwrap_or((draft.block.place, draft.source));
+    let (broken, path) = first.map_or(("invalid", ""), |violation| (violation.rule, violation.path.as_str()));
+    let text = format!("what the rules made is not valid: {broken} at {path}");
+    Reject { code: "SM910", mapping: Arc::clone(mapping.shared_file()), rule, source, text }
+}
+
+/// Takes documents as trees.
+struct Trees<'m> {
+    mapping: &'m Mapping,
+    outcome: Outcome,
+    witness: Option<&'m Witness>,
+}
+
+impl Sink for Trees<'_> {
+    fn take(&mut self, draft: &Draft<'_>) -> Result<(), Reject> {
+        let mapping = self.mapping;
+        let (Some((schemas, target)), Some(element)) =
+            (mapping.target(draft.block.target), draft.out.element(draft.root, &mapping.plan().names))
+        else {
+            return Err(not_valid(mapping, draft, None));
+        };
+        let valid = schemas.validate(element).map_err(|invalid| not_valid(mapping, draft, invalid.violations.first()))?;
+        if let Some(witness) = self.witness {
+            let mut values = Vec::new();
+            draft.out.trace(draft.root, &mapping.plan().names, "", &mut values);
+            witness.values(values);
+        }
+        let made = Unified::new(target, valid);
+        let of_record = matches!(draft.block.when, When::Window | When::Buffered);
+        if of_record {
+            self.outcome.records.push(made)
+        } else {
+            self.outcome.once.push(made)
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, reject: Reject) {
+        self.outcome.rejected += 1;
+        if self.outcome.rejects.len() < REJECTS_MAX {
+            self.outcome.rejects.push(reject);
+        }
+    }
+}
+
+/// Takes documents as octets, and hands them over.
+struct Octets<'t> {
+    mapping: &'t Mapping,
+    take: &'t mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
+    counts: Counts,
+    pieces: Pieces,
+    broken: bool,
+}
+
+impl<'t> Octets<'t> {
+    fn new(mapping: &'t Mapping, take: &'t mut dyn FnMut(Item<'_>) -> ControlFlow<()>) -> Self {
+        Self { mapping, take, counts: Counts::default(), pieces: Pieces::with_capacity(4096), broken: false }
+    }
+
+    fn check(&self, schemas: &Schemas, draft: &Draft<'_>) -> Vec<Violation> {
+        let names = &self.mapping.plan().names;
+        if draft.out.has_foreign() {
+            let element = draft.out.element(draft.root, names);
+            return element.map(|element| schemas.validate_all(&element, VIOLATIONS_MAX)).unwrap_or_default();
+        }
+        let mut validator = Validator::new(schemas, VIOLATIONS_MAX);
+        draft.out.feed(draft.root, names, &mut validator);
+        validator.finish()
+    }
+}
+
+impl Sink for Octets<'_> {
+    fn take(&mut self, draft: &Draft<'_>) -> Result<(), Reject> {
+        let (mapping, plan) = (self.mapping, self.mapping.plan());
+        let Some((schemas, target)) = mapping.target(draft.block.target) else { return Err(not_valid(mapping, draft, None)) };
+        if let Some(first) = self.check(schemas, draft).first() {
+            return Err(not_valid(mapping, draft, Some(first)));
+        }
+        self.pieces.clear();
+        if draft.out.has_foreign() {
+            self.pieces.splice(&draft.octets(plan));
+        } else {
+            draft.out.write(draft.root, &plan.names, &mut Bound::default(), &mut self.pieces);
+        }
+        let made = Made { target, octets: self.pieces.as_octets(), out: draft.out, root: draft.root, plan };
+        let item = match draft.block.when {
+            When::Window | When::Buffered => {
+                self.counts.records += 1;
+                Item::Record(made)
+            }
+            When::Start | When::End => {
+                self.counts.once += 1;
+                Item::Once(made)
+            }
+        };
+        self.broken |= (self.take)(item).is_break();
+        Ok(())
+    }
+
+    fn reject(&mut self, reject: Reject) {
+        self.counts.rejects += 1;
+        self.broken |= (self.take)(Item::Reject(&reject)).is_break();
+    }
+}
