@@ -51,6 +51,16 @@ impl Files {
         Ok(octets)
     }
 
+    /// The text of a file beside the mapping that it does not name; `None`: there is none.
+    pub(crate) fn beside(&self, name: &str) -> Option<String> {
+        self.read_beside(name).ok().and_then(|octets| String::from_utf8(octets).ok())
+    }
+
+    /// The digest of every file read before, in the order of their names.
+    pub(crate) fn digests(&self) -> BTreeMap<String, String> {
+        self.seen.borrow().clone()
+    }
+
     /// The digest of one file read before.
     pub(crate) fn sha256(&self, name: &str) -> Option<String> {
         self.seen.borrow().get(name).cloned()

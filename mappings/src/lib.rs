@@ -19,6 +19,7 @@ mod graph;
 mod identifier;
 mod judge;
 mod kept;
+mod lock;
 mod mapping;
 mod out;
 mod path;

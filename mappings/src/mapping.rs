@@ -8,6 +8,7 @@ use crate::document::{self, Bind, Codes, Document, Side};
 use crate::engine::Engine;
 use crate::files::{Files, unified};
 use crate::graph::Graph;
+use crate::lock;
 use crate::plan::{CodeTable, Plan};
 use crate::run::Reject;
 use crate::source::Source;
@@ -109,8 +110,25 @@ impl Mapping {
         let mut report = Report::new(file);
         let mut coverage = Coverage::default();
         let mapping = build(file, files, &mut report, &mut coverage);
+        if mapping.is_some() {
+            lock::verify(file, files, &mut report);
+        }
         let mapping = mapping.filter(|_| !report.failed());
         Checked { mapping, diagnostics: report.into_sorted(), coverage }
+    }
+
+    /// The lock file of a mapping that can be read, as its name and its text: what it is checked against from then on.
+    ///
+    /// # Errors
+    /// What keeps its files from being read.
+    pub fn lock(path: &Path) -> Result<(String, String), Vec<Diagnostic>> {
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let files = Files::new(path.parent().unwrap_or(Path::new("")));
+        let (mut report, mut coverage) = (Report::new(file.as_str()), Coverage::default());
+        match build(&file, &files, &mut report, &mut coverage) {
+            Some(_) => Ok((lock::name(&file), lock::text(&file, &files))),
+            None => Err(report.into_sorted()),
+        }
     }
 
     /// Loads a mapping that has no errors; warnings do not stop it.

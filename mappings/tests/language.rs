@@ -273,3 +273,27 @@ fn rules_outside_records_that_read_in_them_are_named() {
     let found = made("retained", &[record("").as_str(), end].concat(), "");
     assert_eq!(found.last().unwrap(), "<Value>a</Value><Value>b</Value>");
 }
+
+#[test]
+fn a_lock_file_notices_another_file() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("language-lock/a.map.xml");
+    let lock = path.with_file_name("a.lock");
+    drop(fs::remove_file(&lock));
+    assert!(mapping("lock", &record(""), "").0.is_some());
+    let (name, text) = Mapping::lock(&path).unwrap();
+    assert_eq!((name.as_str(), text.lines().count()), ("a.lock", 2), "{text}");
+    let codes = |text: &str| {
+        fs::write(&lock, text).unwrap();
+        let found = Mapping::check(&path).diagnostics.into_iter().map(|found| found.code);
+        found.filter(|code| code.starts_with("SM5")).collect::<Vec<_>>()
+    };
+    assert!(codes(&text).is_empty());
+    let schema = fs::read_to_string(path.with_file_name("s.xsd")).unwrap();
+    fs::write(path.with_file_name("s.xsd"), schema.replace("Clerk", "Clark")).unwrap();
+    assert_eq!(codes(&text), ["SM501"]);
+    fs::write(path.with_file_name("s.xsd"), schema).unwrap();
+    assert_eq!(codes(text.lines().next().unwrap()), ["SM502"]);
+    assert_eq!(codes(&[text.as_str(), &"0".repeat(64), "  more.xsd\n"].concat()), ["SM502"]);
+    assert_eq!(codes("no lock file\n"), ["SM502"]);
+    fs::remove_file(&lock).unwrap();
+}

@@ -308,6 +308,18 @@ pub const ALL: &[Code] = &[
         "the schema was replaced after `waybill map lock`",
         "waybill map diff OLD.xsd NEW.xsd --map FILE, then lock again",
     ),
+    code(
+        "SM501",
+        "A file is not the one that the lock file beside the mapping pins: a schema, a code table, a contract or a stylesheet changed.",
+        "visit.xsd was replaced by a newer release",
+        "waybill map diff OLD.xsd NEW.xsd, mend the rules that are hit, then waybill map lock",
+    ),
+    code(
+        "SM502",
+        "The lock file does not pin a file that the mapping reads, pins one that it does not read, or is no lock file.",
+        "a second code table since the lock file was written",
+        "waybill map lock",
+    ),
     code("SM900", "The document is not one that this mapping reads.", "another root element", "the mapping whose m:source root it is"),
     code(
         "SM901",
