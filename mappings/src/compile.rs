@@ -33,6 +33,8 @@ pub(crate) struct Compiler<'a> {
     pub(crate) stylesheets: BTreeMap<String, Arc<Stylesheet>>,
     pub(crate) plan: Plan,
     pub(crate) names: &'a RefCell<Names>,
+    /// What m:ignore leaves out.
+    pub(crate) ignored: Vec<(Resolved, Place)>,
     pub(crate) report: &'a mut Report,
 }
 
@@ -72,6 +74,7 @@ impl<'a> Compiler<'a> {
         }
         self.guards(&windows);
         self.retained(&windows);
+        self.covered();
         // Where a block could not be compiled its leaves would all seem forgotten.
         let whole = self.plan.blocks.len() == document.blocks.len();
         let coverage = if whole { self.cover(&root, windows) } else { Coverage::default() };
@@ -128,6 +131,17 @@ impl<'a> Compiler<'a> {
         let node = window.is_some().then(|| focus.last().cloned()).flatten();
         let (when, guards) = (block.when, Vec::new());
         Some((plan::Block { target: at, when, window, max: None, root: slot, ops, guards, place: block.place }, node))
+    }
+
+    /// Says where an m:ignore leaves out more than what nobody reads: a leaf that is new in a later schema would be lost in silence.
+    fn covered(&mut self) {
+        for (found, place) in std::mem::take(&mut self.ignored) {
+            if self.source.kept.is_read_inside(found.way) && !self.source.touch.is_filtered(&found.keys) {
+                let text = format!("'{}' is ignored as a whole, and rules read in it", found.select.text);
+                let help = "ignore its parts that no rule reads, each with its reason";
+                self.report.warning("SM302", place, text).declared_at(found.declared).helped(help);
+            }
+        }
     }
 
     /// Says of windows that they stay in memory, since rules outside read in them.
@@ -264,6 +278,9 @@ impl<'a> Compiler<'a> {
             RuleKind::Ignore(path) => {
                 let found = self.source.resolve(path, site.focus, rule.place, self.report)?;
                 self.source.touch.at(&found.keys, &|touch| touch.ignored = true);
+                if matches!(found.end, End::Element(_)) {
+                    self.ignored.push((found, rule.place));
+                }
                 None
             }
         }

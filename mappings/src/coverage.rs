@@ -116,6 +116,16 @@ impl Touch {
         }
     }
 
+    /// Whether rules read only some of the elements there, by predicates.
+    pub(crate) fn is_filtered(&self, keys: &[Key]) -> bool {
+        let Some((key, rest)) = keys.split_first() else { return !self.filters.is_empty() };
+        match key {
+            Key::Child(name) => self.children.get(name).is_some_and(|child| child.is_filtered(rest)),
+            Key::Attribute(_) => false,
+            Key::Typed(types) => types.iter().filter_map(|id| self.typed.get(id)).any(|typed| typed.is_filtered(rest)),
+        }
+    }
+
     /// What the rules do with this element where its type is `id`.
     fn of_type(&self, id: TypeId) -> Self {
         let mut merged = self.clone();

@@ -107,6 +107,12 @@ impl Kept {
         self.0.get(from)?.children.iter().find(|(known, ..)| known == name).map(|(_, at, _)| *at)
     }
 
+    /// Whether rules read elements in the one there; attributes and text of its own are not in it.
+    pub(crate) fn is_read_inside(&self, at: usize) -> bool {
+        let mut children = self.get(at).into_iter().flat_map(|way| &way.children);
+        children.any(|(_, child, _)| self.get(*child).is_some_and(|way| way.stored || way.counter.is_some()))
+    }
+
     pub(crate) fn get(&self, at: usize) -> Option<&Way> {
         self.0.get(at)
     }

@@ -303,7 +303,8 @@ fn compile(
     }
     let source = Source::new(&graph, &document.scope);
     let names = RefCell::default();
-    Compiler { document, source, targets: named, codes, stylesheets, plan: Plan::default(), names: &names, report }.compile()
+    Compiler { document, source, targets: named, codes, stylesheets, plan: Plan::default(), names: &names, ignored: Vec::new(), report }
+        .compile()
 }
 
 /// The stylesheets of `m:xslt` that may run, by their names.

@@ -291,6 +291,12 @@ pub const ALL: &[Code] = &[
         "<m:set … from=\"../h:Hospital\"/> or <m:ignore path=\"../h:Hospital\" reason=\"…\"/>",
     ),
     code(
+        "SM302",
+        "An m:ignore leaves out an element of whose children rules read some: what a later schema adds there would be lost in silence.",
+        "<m:ignore path=\"h:Patient\" reason=\"privacy\"/> beside a rule from h:Patient/h:Name",
+        "<m:ignore path=\"h:Patient/h:Phone\" reason=\"privacy\"/>, a part that no rule reads",
+    ),
+    code(
         "SM401",
         "The value stands behind the record in the document, so a stream does not know it yet.",
         "from=\"../h:Total\"",
