@@ -5,7 +5,7 @@ mod restriction;
 
 use crate::schema::{ElementId, Particle, Source, Term, Wildcard};
 use crate::tree::QName;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// A compiled content model. Nothing is accepted by the default one but no child at all.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +91,12 @@ impl Model {
     ///
     /// # Errors
     /// The model has too many edges.
-    pub(crate) fn new(particle: &Particle, names: &dyn Fn(ElementId) -> Vec<(QName, ElementId)>) -> Result<Self, &'static str> {
-        let mut build = Build { positions: Vec::new(), level: 0, chain: Vec::new(), count: 0, names };
+    pub(crate) fn new(
+        particle: &Particle,
+        names: &dyn Fn(ElementId) -> Vec<(QName, ElementId)>,
+        budget: &mut usize,
+    ) -> Result<Self, &'static str> {
+        let mut build = Build { positions: Vec::new(), level: 0, chain: Vec::new(), budget, names };
         if let (Term::All(members), 1..) = (&particle.term, particle.max.unwrap_or(1)) {
             for member in members.iter().filter(|member| member.max != Some(0)) {
                 build.leaf(member);
@@ -288,6 +292,24 @@ impl Model {
         waiting.get_mut(name)?.pop_front()
     }
 
+    /// Whether no name stands twice and no wildcard takes one: then nothing competes, and no name has two types.
+    pub(crate) fn is_plain(&self) -> bool {
+        let mut names: HashSet<&QName> = HashSet::new();
+        let mut wildcards = Vec::new();
+        for position in &self.positions {
+            match &position.leaf {
+                Leaf::Element(listed) if listed.iter().any(|(name, _)| !names.insert(name)) => return false,
+                Leaf::Element(_) => {}
+                Leaf::Any(wildcard) => wildcards.push(wildcard),
+            }
+        }
+        match wildcards.as_slice() {
+            [] => true,
+            [only] => names.iter().all(|name| !only.allows(name.namespace())),
+            _ => false,
+        }
+    }
+
     /// Part 1 §3.8.6 (cos-nonambig): the first child name that two particles compete for.
     pub(crate) fn ambiguity(&self) -> Option<Ambiguity> {
         if self.all {
@@ -369,16 +391,17 @@ fn overlap(left: &Wildcard, right: &Wildcard) -> bool {
 const COUNT_MAX: u32 = 10_000_000;
 /// Ways to count that are followed at once, where counted particles nest so that several are possible.
 const PLACES_MAX: usize = 512;
-/// Edges that a model may have: beyond this it would cost too much memory.
-const EDGES_MAX: usize = 1_000_000;
-const TOO_LARGE: &str = "the content model is too large";
+/// Edges that the models of one graph may have together: beyond this they would cost too much memory.
+pub(crate) const EDGES_MAX: usize = 3_000_000;
+const TOO_LARGE: &str = "the content models are too large";
 
 struct Build<'b> {
     positions: Vec<Position>,
     /// How many particles are around, and those of them that are counted.
     level: usize,
     chain: Vec<Counter>,
-    count: usize,
+    /// Edges that may still be made.
+    budget: &'b mut usize,
     names: &'b dyn Fn(ElementId) -> Vec<(QName, ElementId)>,
 }
 
@@ -480,10 +503,7 @@ impl Build<'_> {
     }
 
     fn edges(&mut self, from: &[usize], to: &[usize], edge: Edge) -> Result<(), &'static str> {
-        self.count = self.count.saturating_add(from.len().saturating_mul(to.len()));
-        if self.count > EDGES_MAX {
-            return Err(TOO_LARGE);
-        }
+        *self.budget = self.budget.checked_sub(from.len().saturating_mul(to.len())).ok_or(TOO_LARGE)?;
         for at in from {
             if let Some(position) = self.positions.get_mut(*at) {
                 position.edges.extend(to.iter().map(|target| Edge { target: *target, ..edge }));

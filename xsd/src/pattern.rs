@@ -4,46 +4,58 @@ use regex::{Regex, RegexBuilder};
 use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
+use std::sync::{Arc, OnceLock};
 
-/// A pattern, compiled.
+/// A pattern: checked when it is made, compiled when it is first asked, once for all copies.
 #[derive(Clone, Debug)]
-pub struct Pattern {
+pub struct Pattern(Arc<Lazy>);
+
+#[derive(Debug)]
+struct Lazy {
     source: String,
-    regex: Regex,
+    translated: String,
+    /// `None` inside: too large when compiled, although its size was estimated to be bearable.
+    regex: OnceLock<Option<Regex>>,
 }
 
 /// Groups inside one another that a pattern may have.
 const DEPTH_MAX: usize = 50;
 /// What a compiled pattern may cost in memory.
 const COMPILED_BYTES_MAX: usize = 32 << 20;
+/// States that a pattern may have, as estimated before it is compiled: counts multiply what they count.
+const STATES_MAX: u64 = 1_000_000;
+/// What a class of Unicode is taken to cost.
+const CLASS_STATES: u64 = 200;
 
 impl Pattern {
-    /// Compiles a pattern.
+    /// Checks a pattern.
     pub(crate) fn new(source: &str) -> Result<Self, String> {
-        let mut translation = Translation { rest: source.chars().peekable(), out: String::from("\\A(?:"), depth: 0 };
+        let mut translation = Translation { rest: source.chars().peekable(), out: String::from("\\A(?:"), depth: 0, states: 0 };
         translation.branches()?;
         if translation.rest.next().is_some() {
             return Err("a ) without a (".to_owned());
         }
-        translation.out.push_str(")\\z");
-        let built = RegexBuilder::new(&translation.out).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(COMPILED_BYTES_MAX).build();
-        match built {
-            Ok(regex) => Ok(Self { source: source.to_owned(), regex }),
-            Err(regex::Error::CompiledTooBig(_)) => Err("the pattern is too large when compiled".to_owned()),
-            Err(_) => Err("no regular expression of XML Schema".to_owned()),
+        if translation.states >= STATES_MAX {
+            return Err("the pattern is too large when compiled".to_owned());
         }
+        translation.out.push_str(")\\z");
+        Ok(Self(Arc::new(Lazy { source: source.to_owned(), translated: translation.out, regex: OnceLock::new() })))
     }
 
     /// As written in the schema.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
-    /// Whether it matches the whole of `text`.
+    /// Whether it matches the whole of `text`. A pattern that is too large to be compiled matches nothing.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+        let compile = || {
+            let mut builder = RegexBuilder::new(&self.0.translated);
+            builder.size_limit(COMPILED_BYTES_MAX).dfa_size_limit(COMPILED_BYTES_MAX).build().ok()
+        };
+        self.0.regex.get_or_init(compile).as_ref().is_some_and(|regex| regex.is_match(text))
     }
 }
 
@@ -51,9 +63,15 @@ struct Translation<'p> {
     rest: Peekable<Chars<'p>>,
     out: String,
     depth: usize,
+    /// An estimate of what the compiled pattern costs.
+    states: u64,
 }
 
 type Parsed = Result<(), String>;
+
+const NAME_START: &str = ":A-Z_a-z\\u{C0}-\\u{D6}\\u{D8}-\\u{F6}\\u{F8}-\\u{2FF}\\u{370}-\\u{37D}\\u{37F}-\\u{1FFF}\\u{200C}-\\u{200D}\\u{2070}-\\u{218F}\
+    \\u{2C00}-\\u{2FEF}\\u{3001}-\\u{D7FF}\\u{F900}-\\u{FDCF}\\u{FDF0}-\\u{FFFD}\\u{10000}-\\u{EFFFF}";
+const NAME_MORE: &str = "\\-.0-9\\u{B7}\\u{300}-\\u{36F}\\u{203F}-\\u{2040}";
 
 impl Translation<'_> {
     /// Production 1: branches, up to the end or a closing parenthesis.
@@ -70,8 +88,10 @@ impl Translation<'_> {
                     self.out.push('|');
                 }
                 _ => {
+                    let before = self.states;
                     self.atom()?;
-                    self.quantifier()?;
+                    let times = self.quantifier()?;
+                    self.states = before.saturating_add(self.states.saturating_sub(before).saturating_add(1).saturating_mul(times.max(1)));
                 }
             }
         }
@@ -111,8 +131,9 @@ impl Translation<'_> {
         }
     }
 
-    /// Production 4.
-    fn quantifier(&mut self) -> Parsed {
+    /// Production 4: how often the atom is compiled.
+    fn quantifier(&mut self) -> Result<u64, String> {
+        let mut times = 1;
         match self.rest.peek().copied() {
             Some(c @ ('?' | '*' | '+')) => {
                 self.rest.next();
@@ -132,17 +153,18 @@ impl Translation<'_> {
                 if !max.is_empty() && most.is_none_or(|most| most < least) {
                     return Err(format!("{{{inside}}} is no quantifier"));
                 }
+                times = u64::from(most.unwrap_or(least));
                 match most {
                     Some(most) => write!(self.out, "{{{least},{most}}}"),
                     None => write!(self.out, "{{{least},}}"),
                 }
                 .map_err(|error| error.to_string())?;
             }
-            _ => return Ok(()),
+            _ => return Ok(1),
         }
         match self.rest.peek() {
             Some(c @ ('?' | '*' | '+' | '{')) => Err(format!("a quantifier {c} behind a quantifier")),
-            _ => Ok(()),
+            _ => Ok(times),
         }
     }
 
@@ -221,9 +243,6 @@ impl Translation<'_> {
 
     /// Productions 23 to 37, after the backslash.
     fn escape(&mut self) -> Result<String, String> {
-        const NAME_START: &str = ":A-Z_a-z\\u{C0}-\\u{D6}\\u{D8}-\\u{F6}\\u{F8}-\\u{2FF}\\u{370}-\\u{37D}\\u{37F}-\\u{1FFF}\\u{200C}-\\u{200D}\\u{2070}-\\u{218F}\
-            \\u{2C00}-\\u{2FEF}\\u{3001}-\\u{D7FF}\\u{F900}-\\u{FDCF}\\u{FDF0}-\\u{FFFD}\\u{10000}-\\u{EFFFF}";
-        const NAME_MORE: &str = "\\-.0-9\\u{B7}\\u{300}-\\u{36F}\\u{203F}-\\u{2040}";
         let c = self.rest.next().ok_or("a \\ at the end")?;
         Ok(match c {
             'n' => "\\n".to_owned(),
@@ -232,6 +251,16 @@ impl Translation<'_> {
             '\\' | '|' | '.' | '?' | '*' | '+' | '(' | ')' | '{' | '}' | '-' | '[' | ']' | '^' => literal(c),
             's' => "[ \\t\\n\\r]".to_owned(),
             'S' => "[^ \\t\\n\\r]".to_owned(),
+            _ if matches!(c, 'i' | 'I' | 'c' | 'C' | 'd' | 'D' | 'w' | 'W' | 'p' | 'P') => {
+                self.states = self.states.saturating_add(CLASS_STATES);
+                return self.class_escape(c);
+            }
+            other => return Err(format!("\\{other} is no escape of XML Schema")),
+        })
+    }
+
+    fn class_escape(&mut self, c: char) -> Result<String, String> {
+        Ok(match c {
             'i' => format!("[{NAME_START}]"),
             'I' => format!("[^{NAME_START}]"),
             'c' => format!("[{NAME_START}{NAME_MORE}]"),
@@ -240,8 +269,7 @@ impl Translation<'_> {
             'D' => "\\P{Nd}".to_owned(),
             'w' => "[^\\p{P}\\p{Z}\\p{C}]".to_owned(),
             'W' => "[\\p{P}\\p{Z}\\p{C}]".to_owned(),
-            'p' | 'P' => self.property(c == 'P')?,
-            other => return Err(format!("\\{other} is no escape of XML Schema")),
+            _ => self.property(c == 'P')?,
         })
     }
 

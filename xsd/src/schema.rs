@@ -173,6 +173,16 @@ pub(crate) enum Term {
     All(Vec<Particle>),
 }
 
+impl Particle {
+    /// How many particles it consists of.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.term {
+            Term::Element(_) | Term::Any(_) => 1,
+            Term::Sequence(inner) | Term::Choice(inner) | Term::All(inner) => 1 + inner.iter().map(Self::weight).sum::<usize>(),
+        }
+    }
+}
+
 /// Part 1 §3.10: a wildcard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wildcard {

@@ -8,6 +8,7 @@ use crate::value::{Primitive, Value, parse};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 /// A simple type: everything that a check needs, that of its bases merged in.
 #[derive(Clone, Debug)]
@@ -64,6 +65,47 @@ pub struct Literal {
     pub(crate) value: Value<'static>,
 }
 
+/// The values of an enumeration, and where they are text an index of them: some enumerations have thousands.
+#[derive(Debug)]
+pub(crate) struct Enumeration {
+    values: Vec<Literal>,
+    /// The numbers of the values in the order of their texts; empty where some value is no text.
+    by_text: Vec<usize>,
+}
+
+impl std::ops::Deref for Enumeration {
+    type Target = [Literal];
+
+    fn deref(&self) -> &[Literal] {
+        &self.values
+    }
+}
+
+impl Enumeration {
+    pub(crate) fn new(values: Vec<Literal>) -> Self {
+        let all_text = values.iter().all(|literal| matches!(literal.value, Value::Text(_)));
+        let mut by_text: Vec<usize> = if all_text { (0..values.len()).collect() } else { Vec::new() };
+        by_text.sort_by(|left, right| text_of(&values, *left).cmp(text_of(&values, *right)));
+        Self { values, by_text }
+    }
+
+    fn has(&self, value: &Value<'_>) -> bool {
+        match value {
+            Value::Text(text) if !self.by_text.is_empty() => {
+                self.by_text.binary_search_by(|at| text_of(&self.values, *at).cmp(text)).is_ok()
+            }
+            value => self.values.iter().any(|listed| listed.value.equals(value)),
+        }
+    }
+}
+
+fn text_of(values: &[Literal], at: usize) -> &str {
+    match values.get(at).map(|literal| &literal.value) {
+        Some(Value::Text(text)) => text,
+        _ => "",
+    }
+}
+
 /// The constraining facets of part 2 §4.3.
 #[derive(Clone, Debug, Default)]
 pub struct Facets {
@@ -89,7 +131,7 @@ pub struct Facets {
     pub white_space: WhiteSpace,
     /// The patterns: one of each step of derivation must match.
     pub patterns: Vec<Vec<Pattern>>,
-    pub(crate) enumeration: Option<Vec<Literal>>,
+    pub(crate) enumeration: Option<Arc<Enumeration>>,
     /// The names of the facets that a derived type must not change.
     pub(crate) fixed: Vec<&'static str>,
 }
@@ -228,7 +270,7 @@ impl Facets {
         self.digits(value, text)?;
         self.bounds(value, text)?;
         match &self.enumeration {
-            Some(values) if !values.iter().any(|listed| listed.value.equals(value)) => {
+            Some(values) if !values.has(value) => {
                 let listed: Vec<&str> = values.iter().take(12).map(|listed| listed.lexical.as_str()).collect();
                 let more = if values.len() > listed.len() { ", …" } else { "" };
                 fails("cvc-enumeration-valid", format!("{} is none of {}{more}", shown(text), listed.join(", ")))

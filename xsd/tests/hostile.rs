@@ -71,3 +71,126 @@ fn mutated_schemas_are_loaded_or_refused() {
     let loaded = (0..5000).filter(|_| Schemas::load(&[("s.xsd", &dice.mutate(SCHEMA))], &|_, _| None).is_ok()).count();
     assert!(loaded > 50 && loaded < 4900, "{loaded} were loaded: the mutations are too weak or too strong");
 }
+
+const HEAD: &str = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>";
+
+/// The rules of the first defects of a schema that was written to cost much; `ok` if it loads. It must not take long.
+fn hostile(body: &str, instance: &str, expected: &str) {
+    let start = std::time::Instant::now();
+    let text = format!("{HEAD}{body}</xs:schema>");
+    let itself = text.clone();
+    let loaded = Schemas::load(&[("s.xsd", text.as_bytes())], &|_, _| Some(itself.clone().into_bytes()));
+    let found = match &loaded {
+        Err(defects) => defects.first().map_or("", |defect| defect.rule).to_owned(),
+        Ok(schemas) if instance.is_empty() => format!("ok {}", schemas.elements().count()),
+        Ok(schemas) => {
+            let Ok(root) = read(instance.as_bytes(), None, &Limits::default()) else { unreachable!("{instance}") };
+            schemas.validate_all(&root, 1).first().map_or("valid", |violation| violation.rule).to_owned()
+        }
+    };
+    let shown: String = body.chars().take(200).collect();
+    assert_eq!(found, expected, "{shown}");
+    assert!(start.elapsed().as_secs() < 20, "{:?}: {shown}", start.elapsed());
+}
+
+#[test]
+fn hostile_schemas_end_in_bounded_time_with_a_reason() {
+    let element = |content: &str| format!("<xs:element name='r'><xs:complexType>{content}</xs:complexType></xs:element>");
+    let sequence = |content: &str| element(&format!("<xs:sequence>{content}</xs:sequence>"));
+    // Counts are counted, not unrolled.
+    hostile(&sequence("<xs:element name='a' minOccurs='2' maxOccurs='1000000000'/>"), "<r><a/><a/></r>", "valid");
+    hostile(&sequence("<xs:element name='a' minOccurs='999999999' maxOccurs='1000000000'/>"), "<r><a/><a/></r>", "cvc-complex-type.2.4.b");
+    let nested = (0..40).fold("<xs:element name='a'/>".to_owned(), |inner, _| {
+        format!("<xs:sequence minOccurs='2' maxOccurs='1000000'>{inner}</xs:sequence>")
+    });
+    hostile(&sequence(&nested), "<r><a/><a/></r>", "cvc-complex-type.2.4.b");
+    // Groups that double at each step.
+    let double = |number: usize| {
+        let inner = match number {
+            0 => "<xs:element name='a'/>".to_owned(),
+            number => format!("<xs:group ref='g{}'/>", number - 1).repeat(2),
+        };
+        format!("<xs:group name='g{number}'><xs:sequence>{inner}</xs:sequence></xs:group>")
+    };
+    let doubled: String = (0..64).map(double).collect();
+    hostile(&format!("{doubled}{}", sequence("<xs:group ref='g63'/>")), "", "unsupported");
+    let attributes = |number: usize| {
+        let inner = match number {
+            0 => "<xs:attribute name='a'/>".to_owned(),
+            number => format!("<xs:attributeGroup ref='g{}'/>", number - 1).repeat(2),
+        };
+        format!("<xs:attributeGroup name='g{number}'>{inner}</xs:attributeGroup>")
+    };
+    let doubled: String = (0..64).map(attributes).collect();
+    hostile(&format!("{doubled}{}", element("<xs:attributeGroup ref='g63'/>")), "", "unsupported");
+    // A document that includes itself, and components that contain themselves.
+    hostile("<xs:include schemaLocation='s.xsd'/><xs:element name='r'/>", "", "ok 1");
+    hostile("<xs:group name='g'><xs:sequence><xs:group ref='g'/></xs:sequence></xs:group>", "", "mg-props-correct.2");
+    hostile("<xs:attributeGroup name='g'><xs:attributeGroup ref='g'/></xs:attributeGroup>", "", "src-attribute_group.3");
+    hostile("<xs:simpleType name='t'><xs:restriction base='t'/></xs:simpleType>", "", "st-props-correct.2");
+    // Elements that contain themselves are what a graph is for.
+    hostile(
+        "<xs:element name='r' type='t'/><xs:complexType name='t'><xs:sequence><xs:element name='r' type='t' minOccurs='0'/></xs:sequence></xs:complexType>",
+        "<r><r><r/></r></r>",
+        "valid",
+    );
+}
+
+#[test]
+fn hostile_sizes() {
+    let typed = |facets: &str| {
+        format!(
+            "<xs:element name='r'><xs:simpleType><xs:restriction base='xs:string'>{facets}</xs:restriction></xs:simpleType></xs:element>"
+        )
+    };
+    let long = format!("<r>{}</r>", "a".repeat(50_000));
+    hostile(&typed("<xs:pattern value='(a+)+b'/>"), &long, "cvc-pattern-valid");
+    hostile(&typed("<xs:pattern value='(a|a)*(a|aa)+b?'/>"), &long, "valid");
+    hostile(&typed("<xs:pattern value='(((a{1000}){1000}){1000}){1000}'/>"), "", "src-pattern-value");
+    hostile(&typed(&format!("<xs:pattern value='{}'/>", "(".repeat(100_000))), "", "src-pattern-value");
+    let many: String = (0..50_000).map(|number| format!("<xs:enumeration value='v{number}'/>")).collect();
+    let narrowed = format!(
+        "<xs:simpleType name='t'><xs:restriction base='xs:string'>{many}</xs:restriction></xs:simpleType><xs:element name='r'><xs:simpleType><xs:restriction base='t'>{many}</xs:restriction></xs:simpleType></xs:element>"
+    );
+    hostile(&narrowed, "<r>v49999</r>", "valid");
+    let optional: String = (0..20_000).map(|number| format!("<xs:element name='e{number}' minOccurs='0'/>")).collect();
+    hostile(&format!("<xs:complexType name='t'><xs:sequence>{optional}</xs:sequence></xs:complexType>"), "", "unsupported");
+    let chain: String = (1..5000)
+        .rev()
+        .map(|number| {
+            format!(
+                "<xs:complexType name='t{number}'><xs:complexContent><xs:extension base='t{}'/></xs:complexContent></xs:complexType>",
+                number - 1
+            )
+        })
+        .collect();
+    hostile(&format!("{chain}<xs:complexType name='t0'/>"), "", "unsupported");
+    let deep = "<xs:sequence>".repeat(300);
+    hostile(&format!("<xs:complexType name='t'>{deep}{}</xs:complexType>", "</xs:sequence>".repeat(300)), "", "xml");
+}
+
+#[test]
+fn addresses_are_never_fetched() {
+    let refuse = |location: &str, expected: &str| {
+        let text = format!("{HEAD}<xs:include schemaLocation='{location}'/></xs:schema>");
+        let defects = Schemas::load(&[("folder/s.xsd", text.as_bytes())], &|_, _| None).err().unwrap_or_default();
+        let whats: Vec<&str> = defects.iter().map(|defect| defect.what.as_str()).collect();
+        assert!(matches!(whats.as_slice(), [what] if what.ends_with(expected)), "{location}: {whats:?}");
+    };
+    refuse("http://localhost/x.xsd", "nothing is ever fetched from a network");
+    refuse("https://localhost/x.xsd", "nothing is ever fetched from a network");
+    refuse("file:///etc/passwd", "no file is read by its address");
+    refuse("/etc/passwd", "no file is read outside the folder of the schema");
+    refuse("nothing.xsd", "there is no document at \"folder/nothing.xsd\"");
+    let asked = |location: &str| {
+        let text = format!("{HEAD}<xs:include schemaLocation='{location}'/></xs:schema>");
+        let seen = std::cell::Cell::new(false);
+        let loaded = Schemas::load(&[("s.xsd", text.as_bytes())], &|_, _| {
+            seen.set(true);
+            None
+        });
+        assert!(loaded.is_err());
+        seen.get()
+    };
+    assert!(!asked("/etc/passwd") && !asked("file:///etc/passwd") && asked("x.xsd"));
+}

@@ -2,8 +2,8 @@
 
 use super::Defect;
 use super::components::Compiler;
-use crate::automaton::Model;
-use crate::schema::{ANY_TYPE, AttributeId, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
+use crate::automaton::{EDGES_MAX, Model};
+use crate::schema::{ANY_TYPE, AttributeId, Complex, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
 use crate::simple::Identity;
 use crate::tree::QName;
 use std::collections::BTreeMap;
@@ -63,28 +63,10 @@ impl Check<'_> {
     }
 
     fn models(&mut self) {
+        let mut budget = EDGES_MAX;
         for id in 0..self.schemas.types.len() {
-            let Some((particle, source)) = self.particle(id) else { continue };
-            let names = |element: ElementId| {
-                let members = self.schemas.members.get(&element).map(Vec::as_slice).unwrap_or_default();
-                let all = std::iter::once(element).chain(members.iter().copied());
-                all.filter_map(|id| self.schemas.elements.get(id).map(|noun| (noun.name.clone(), id))).collect()
-            };
-            let model = match Model::new(&particle, &names) {
-                Ok(model) => model,
-                Err(what) => {
-                    self.report(&source, "unsupported", what);
-                    continue;
-                }
-            };
-            if let Some(ambiguity) = model.ambiguity() {
-                let what = format!(
-                    "a child {} could belong to the particle at {} or to that at {}",
-                    ambiguity.name, ambiguity.first, ambiguity.second
-                );
-                self.report(&source, "cos-nonambig", what);
-            }
-            self.consistent(&model);
+            let Some((model, defects)) = self.model(id, &mut budget) else { continue };
+            self.defects.extend(defects);
             let noun = self.schemas.types.get_mut(id);
             if let Some(Kind::Complex(complex)) = noun.map(|noun| &mut noun.kind)
                 && let Content::Elements { model: slot, .. } = &mut complex.content
@@ -94,15 +76,29 @@ impl Check<'_> {
         }
     }
 
-    fn particle(&self, id: TypeId) -> Option<(crate::schema::Particle, Source)> {
+    /// The model of a type's content, and what is wrong with it.
+    fn model(&self, id: TypeId, budget: &mut usize) -> Option<(Model, Vec<Defect>)> {
         let noun = self.schemas.types.get(id)?;
-        match &noun.kind {
-            Kind::Complex(complex) => match &complex.content {
-                Content::Elements { particle, .. } => Some((particle.clone(), noun.source.clone())),
-                _ => None,
-            },
-            Kind::Simple(_) => None,
+        let Kind::Complex(Complex { content: Content::Elements { particle, .. }, .. }) = &noun.kind else { return None };
+        let defect = |rule, what: String| Defect { rule, source: noun.source.clone(), what, help: None };
+        let names = |element: ElementId| {
+            let members = self.schemas.members.get(&element).map(Vec::as_slice).unwrap_or_default();
+            let all = std::iter::once(element).chain(members.iter().copied());
+            all.filter_map(|id| self.schemas.elements.get(id).map(|noun| (noun.name.clone(), id))).collect()
+        };
+        let model = match Model::new(particle, &names, budget) {
+            Ok(model) => model,
+            Err(what) => return Some((Model::default(), vec![defect("unsupported", what.to_owned())])),
+        };
+        let mut defects = Vec::new();
+        if !model.is_plain() {
+            defects.extend(model.ambiguity().map(|found| {
+                let what = format!("a child {} could belong to the particle at {} or to that at {}", found.name, found.first, found.second);
+                defect("cos-nonambig", what)
+            }));
+            defects.extend(self.inconsistent(&model));
         }
+        Some((model, defects))
     }
 
     /// Part 1 §3.4.6 (derivation-ok-restriction.5): the content of a restriction is content of its base.
@@ -156,24 +152,24 @@ impl Check<'_> {
     }
 
     /// Part 1 §3.8.6 (cos-element-consistent).
-    fn consistent(&mut self, model: &Model) {
+    fn inconsistent(&self, model: &Model) -> Vec<Defect> {
         let mut types: BTreeMap<&QName, TypeId> = BTreeMap::new();
         let mut wrong = Vec::new();
         for (name, id, source) in model.declarations() {
             let Some(definition) = self.schemas.elements.get(id).map(|noun| noun.definition) else { continue };
             if *types.entry(name).or_insert(definition) != definition {
-                wrong.push((source.clone(), format!("two elements {name} of one content model have different types")));
+                let what = format!("two elements {name} of one content model have different types");
+                wrong.push(Defect { rule: "cos-element-consistent", source: source.clone(), what, help: None });
             }
         }
-        for (source, what) in wrong {
-            self.report(&source, "cos-element-consistent", what);
-        }
+        wrong
     }
 
     /// Part 1 §3.3.6 (e-props-correct.2, .5; cos-valid-default).
     fn element_values(&mut self) {
         for id in 0..self.schemas.elements.len() {
-            let Some(noun) = self.schemas.elements.get(id).cloned() else { continue };
+            let constrained = self.schemas.elements.get(id).filter(|noun| noun.default.is_some() || noun.fixed.is_some());
+            let Some(noun) = constrained.cloned() else { continue };
             let Some(value) = noun.default.as_ref().or(noun.fixed.as_ref()) else { continue };
             let Some(definition) = self.schemas.types.get(noun.definition) else { continue };
             let simple = match &definition.kind {
@@ -196,15 +192,16 @@ impl Check<'_> {
     }
 
     fn attribute_values(&mut self) {
-        let mut uses: Vec<(AttributeId, Option<String>, Source)> = Vec::new();
+        let mut uses: Vec<(AttributeId, String, Source)> = Vec::new();
         for (id, noun) in self.schemas.attributes.iter().enumerate() {
-            uses.push((id, noun.default.clone().or_else(|| noun.fixed.clone()), noun.source.clone()));
+            uses.extend(noun.default.as_ref().or(noun.fixed.as_ref()).map(|value| (id, value.clone(), noun.source.clone())));
         }
         let mut identities = Vec::new();
         for noun in &self.schemas.types {
             let Kind::Complex(complex) = &noun.kind else { continue };
             for used in &complex.attributes {
-                uses.push((used.attribute, used.default.clone().or_else(|| used.fixed.clone()), noun.source.clone()));
+                let value = used.default.as_ref().or(used.fixed.as_ref());
+                uses.extend(value.map(|value| (used.attribute, value.clone(), noun.source.clone())));
             }
             let definitions = complex.attributes.iter().filter_map(|used| self.schemas.attributes.get(used.attribute));
             let ids = definitions
@@ -219,7 +216,7 @@ impl Check<'_> {
         }
         for (id, value, source) in uses {
             let definition = self.schemas.attributes.get(id).map(|noun| noun.definition);
-            if let (Some(definition), Some(value)) = (definition, value) {
+            if let Some(definition) = definition {
                 self.value(&source, definition, &value, "a-props-correct");
             }
         }

@@ -33,7 +33,7 @@ impl<'d> Compiler<'d> {
                     self.report(at, "s4s-elt-invalid-content", "nothing stands beside simpleContent or complexContent");
                 }
                 match content.first(&["restriction", "extension"]) {
-                    Some(body) if &*content.item.local == "simpleContent" => self.simple_content(body),
+                    Some(body) if content.item.local == "simpleContent" => self.simple_content(body),
                     Some(body) => {
                         let mixed = if content.item.attribute("mixed").is_some() { self.boolean(content, "mixed") } else { mixed };
                         self.complex_content(body, mixed)
@@ -103,7 +103,7 @@ impl<'d> Compiler<'d> {
     }
 
     fn simple_content(&mut self, at: At<'d>) -> (TypeId, Derivations, Complex) {
-        let extension = &*at.item.local == "extension";
+        let extension = at.item.local == "extension";
         let method = if extension { Derivations::EXTENSION } else { Derivations::RESTRICTION };
         let fallback = Complex { content: Content::Simple(ANY_SIMPLE_TYPE), ..Complex::default() };
         let Some(base) = self.base(at, method) else { return (ANY_TYPE, method, fallback) };
@@ -167,7 +167,7 @@ impl<'d> Compiler<'d> {
     }
 
     fn complex_content(&mut self, at: At<'d>, mixed: bool) -> (TypeId, Derivations, Complex) {
-        let extension = &*at.item.local == "extension";
+        let extension = at.item.local == "extension";
         let method = if extension { Derivations::EXTENSION } else { Derivations::RESTRICTION };
         for child in at.children(super::grammar::FACETS).chain(at.children(&["simpleType"])) {
             self.report(child, "s4s-elt-invalid-content", format!("xs:{} cannot stand in complex content", child.item.local));
@@ -224,6 +224,9 @@ impl<'d> Compiler<'d> {
                         "an all group is the whole content of a type: it is neither extended nor an extension",
                     );
                 }
+                if !self.may_copy(at, base.weight()) {
+                    return Content::Empty;
+                }
                 let source = particle.source.clone();
                 let particle = Particle { min: 1, max: Some(1), term: Term::Sequence(vec![base.clone(), particle]), source };
                 Content::Elements { mixed, particle, model: Arc::default() }
@@ -237,7 +240,7 @@ impl<'d> Compiler<'d> {
     }
 
     fn extended(&mut self, at: At<'_>, base: &Complex, own: Attributes) -> (Vec<Use>, Option<Wildcard>) {
-        let mut uses = base.attributes.clone();
+        let mut uses = if self.may_copy(at, base.attributes.len()) { base.attributes.clone() } else { Vec::new() };
         uses.extend(own.uses);
         let any = match (&base.any_attribute, own.any) {
             (None, own) => own,
@@ -335,7 +338,7 @@ impl<'d> Compiler<'d> {
         let mut own_any = None;
         let mut group_any: Vec<Wildcard> = Vec::new();
         for child in at.children(&["attribute", "attributeGroup", "anyAttribute"]) {
-            match &*child.item.local {
+            match child.item.local {
                 "attribute" => match self.attribute_use(child) {
                     Some((used, false)) => attributes.uses.push(used),
                     Some((used, true)) => {
@@ -395,7 +398,7 @@ impl<'d> Compiler<'d> {
             return Attributes::default();
         }
         open.push((name, level));
-        let attributes = self.attribute_uses(group, open);
+        let attributes = if self.may_copy(at, 1) { self.attribute_uses(group, open) } else { Attributes::default() };
         open.pop();
         attributes
     }

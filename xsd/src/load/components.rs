@@ -4,8 +4,7 @@ use super::documents::{Item, Schema};
 use super::{Defect, Level, Opaque, builtin, check, nearest};
 use crate::identity::ConstraintId;
 use crate::schema::{
-    ANY_SIMPLE_TYPE, ANY_TYPE, AttributeId, AttributeNoun, Complex, Derivations, ElementId, ElementNoun, Kind, Notes, Particle, Schemas,
-    TypeId, TypeNoun, Use,
+    ANY_SIMPLE_TYPE, ANY_TYPE, Complex, Derivations, ElementId, ElementNoun, Kind, Notes, Particle, Schemas, TypeId, TypeNoun,
 };
 use crate::tree::QName;
 use std::collections::BTreeMap;
@@ -31,7 +30,7 @@ impl<'d> At<'d> {
         self.item.first(locals).map(|item| self.inside(item))
     }
 
-    fn notes(self) -> Notes {
+    pub(super) fn notes(self) -> Notes {
         Notes { foreign: self.item.foreign.clone(), documentation: self.item.documentation.clone() }
     }
 }
@@ -69,6 +68,8 @@ pub(super) struct Compiler<'d> {
     /// Elements that take their type from the head of their substitution group.
     headed: Vec<ElementId>,
     depth: usize,
+    /// Particles and attributes that were copied from groups and bases into what uses them.
+    copied: usize,
 }
 
 /// Bases and groups that may build on one another.
@@ -93,6 +94,7 @@ pub(super) fn compile(level: Level, documents: &[Schema]) -> (Schemas, Vec<Defec
         keyrefs: Vec::new(),
         headed: Vec::new(),
         depth: 0,
+        copied: 0,
     };
     compiler.register();
     compiler.redefine();
@@ -127,7 +129,7 @@ impl<'d> Compiler<'d> {
         for schema in self.documents {
             for item in &schema.root.children {
                 let at = At { schema, item };
-                if matches!(&*item.local, "include" | "import" | "redefine") {
+                if matches!(item.local, "include" | "import" | "redefine") {
                     continue;
                 }
                 for local in ["ref", "form", "use", "minOccurs", "maxOccurs"].iter().filter(|local| item.attribute(local).is_some()) {
@@ -144,7 +146,7 @@ impl<'d> Compiler<'d> {
 
     /// False if there is such a component already.
     fn register_as(&mut self, at: At<'d>, name: &QName) -> bool {
-        match &*at.item.local {
+        match at.item.local {
             "simpleType" | "complexType" => {
                 let id = self.new_type(at, Some(name.clone()));
                 self.schemas.global_types.insert(name.clone(), id).is_none()
@@ -166,6 +168,18 @@ impl<'d> Compiler<'d> {
             }
             _ => self.attribute_groups.insert(name.clone(), vec![at]).is_none(),
         }
+    }
+
+    /// Counts what is copied, so that groups in groups do not grow without end. False if it is too much.
+    pub(super) fn may_copy(&mut self, at: At<'_>, count: usize) -> bool {
+        /// A hundred megabytes.
+        const COPIED_MAX: usize = 1_000_000;
+        let before = self.copied;
+        self.copied = before.saturating_add(count);
+        if before <= COPIED_MAX && self.copied > COPIED_MAX {
+            self.report(at, "unsupported", format!("groups and base types are copied into more than {COPIED_MAX} places"));
+        }
+        self.copied <= COPIED_MAX
     }
 
     pub(super) fn own_name(&mut self, at: At<'_>) -> Option<String> {
@@ -190,7 +204,7 @@ impl<'d> Compiler<'d> {
                 let at = At { schema, item };
                 let name = item.token("name").map(|name| QName::new(Arc::clone(&schema.target), name));
                 let Some(name) = name else { continue };
-                match &*item.local {
+                match item.local {
                     "element" => {
                         let id = self.schemas.global_elements.get(&name).copied();
                         id.into_iter().for_each(|id| self.fill_element(at, id, true));
@@ -259,7 +273,7 @@ impl<'d> Compiler<'d> {
                 }
                 self.set_state(id, State::Building(at));
                 let around = self.current.replace(id);
-                if &*at.item.local == "simpleType" {
+                if at.item.local == "simpleType" {
                     self.simple_type(at, id)
                 } else {
                     self.complex_type(at, id)
@@ -287,7 +301,7 @@ impl<'d> Compiler<'d> {
                 let help = Some("add an xs:import of the namespace".to_owned());
                 let what = format!("{name} is of a namespace that this document does not import");
                 self.defects.push(Defect { help, ..at.item.defect("src-resolve.4.2", what) });
-                None
+                (self.level != Level::Strict).then_some(name)
             }
             Err(defect) => {
                 self.defects.push(defect);
@@ -340,7 +354,7 @@ impl<'d> Compiler<'d> {
             return Some(ANY_SIMPLE_TYPE);
         }
         let simple = match self.states.get(id) {
-            Some(State::Waiting(of) | State::Building(of)) => &*of.item.local == "simpleType",
+            Some(State::Waiting(of) | State::Building(of)) => of.item.local == "simpleType",
             _ => self.schemas.simple(id).is_some(),
         };
         if !simple {
@@ -483,95 +497,6 @@ impl<'d> Compiler<'d> {
             set = set.and(method);
         }
         Derivations(set.0 & allowed.0)
-    }
-
-    pub(super) fn new_attribute(&mut self, at: At<'_>, name: QName) -> AttributeId {
-        if name.local() == "xmlns" {
-            self.report(at, "no-xmlns", "no attribute is named xmlns");
-        }
-        if name.namespace() == crate::schema::XSI_NAMESPACE {
-            self.report(at, "no-xsi", "no attribute is declared in the namespace of schema instances");
-        }
-        self.schemas.attributes.push(AttributeNoun {
-            name,
-            definition: ANY_SIMPLE_TYPE,
-            default: at.item.attribute("default").map(str::to_owned),
-            fixed: at.item.attribute("fixed").map(str::to_owned),
-            source: at.item.source.clone(),
-            notes: at.notes(),
-        });
-        self.schemas.attributes.len() - 1
-    }
-
-    fn fill_attribute(&mut self, at: At<'d>, id: AttributeId) {
-        let inline = at.first(&["simpleType"]);
-        let named = at.item.token("type");
-        if named.is_some() && inline.is_some() {
-            self.report(at, "src-attribute.4", "an attribute has a type by name and one inside");
-        }
-        if at.item.attribute("default").is_some() && at.item.attribute("fixed").is_some() {
-            self.report(at, "src-attribute.1", "an attribute has a default and a fixed value");
-        }
-        let definition = match (named, inline) {
-            (Some(text), _) => self.simple_in(at, text).unwrap_or(ANY_SIMPLE_TYPE),
-            (None, Some(inline)) => self.anonymous_type(inline),
-            (None, None) => ANY_SIMPLE_TYPE,
-        };
-        if let Some(noun) = self.schemas.attributes.get_mut(id) {
-            noun.definition = definition;
-        }
-    }
-
-    /// An attribute use of a complex type or an attribute group; the flag says that it is prohibited.
-    pub(super) fn attribute_use(&mut self, at: At<'d>) -> Option<(Use, bool)> {
-        let attribute = match at.item.token("ref") {
-            Some(text) => {
-                if ["name", "type", "form"].iter().any(|other| at.item.attribute(other).is_some()) || !at.item.children.is_empty() {
-                    self.report(at, "src-attribute.3", "a reference to an attribute has no name, form or type of its own");
-                }
-                let name = self.name_in(at, text)?;
-                let found = self.schemas.global_attributes.get(&name).copied();
-                match found {
-                    Some(id) => id,
-                    None if self.is_missing(at, "attribute", &name) => self.opaque_attribute(at, name),
-                    None => {
-                        let known = self.schemas.global_attributes.keys().cloned().collect();
-                        self.unresolved(at, "attribute", &name, known);
-                        return None;
-                    }
-                }
-            }
-            None => {
-                let local = self.own_name(at)?;
-                let name = self.local_name(at, local, "attributeFormDefault");
-                let id = self.new_attribute(at, name);
-                self.fill_attribute(at, id);
-                id
-            }
-        };
-        let (required, prohibited) = match at.item.token("use") {
-            None | Some("optional") => (false, false),
-            Some("required") => (true, false),
-            Some("prohibited") => (false, true),
-            Some(other) => {
-                self.report(at, "s4s-att-invalid-value", format!("use has no value '{other}'"));
-                (false, false)
-            }
-        };
-        if at.item.attribute("default").is_some() && (required || prohibited) {
-            self.report(at, "src-attribute.2", "an attribute with a default is optional");
-        }
-        // A local declaration holds its values itself.
-        let of_reference = |name: &str| at.item.attribute(name).filter(|_| at.item.attribute("ref").is_some()).map(str::to_owned);
-        let (default, fixed) = (of_reference("default"), of_reference("fixed"));
-        let noun = self.schemas.attributes.get(attribute);
-        let declared = noun.filter(|_| at.item.attribute("ref").is_some()).and_then(|noun| Some((noun.definition, noun.fixed.clone()?)));
-        if let Some((definition, declared)) = declared
-            && (default.is_some() || fixed.as_ref().is_some_and(|own| !self.same_value(definition, own, &declared)))
-        {
-            self.report(at, "au-props-correct.2", format!("the declaration fixes the value '{declared}'"));
-        }
-        Some((Use { attribute, required, default, fixed }, prohibited))
     }
 
     pub(super) fn local_name(&mut self, at: At<'_>, local: String, default: &str) -> QName {

@@ -9,7 +9,7 @@ impl<'d> Compiler<'d> {
     /// Reads a `unique`, `key` or `keyref`.
     pub(super) fn constraint(&mut self, at: At<'d>) -> Option<ConstraintId> {
         let name = QName::new(Arc::clone(&at.schema.target), self.own_name(at)?);
-        let category = match &*at.item.local {
+        let category = match at.item.local {
             "unique" => Category::Unique,
             "key" => Category::Key,
             _ => Category::Keyref,

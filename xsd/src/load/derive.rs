@@ -4,9 +4,10 @@ use super::components::{At, Compiler};
 use super::{grammar, nearest};
 use crate::pattern::Pattern;
 use crate::schema::{ANY_SIMPLE_TYPE, Derivations, Kind, TypeId};
-use crate::simple::{Facets, Identity, Lexical, Literal, Simple, Variety, WhiteSpace};
+use crate::simple::{Enumeration, Facets, Identity, Lexical, Literal, Simple, Variety, WhiteSpace};
 use crate::value::{Decimal, Primitive, Value};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 impl<'d> Compiler<'d> {
     /// Builds the definition that `at` holds as type `id`.
@@ -17,7 +18,7 @@ impl<'d> Compiler<'d> {
             self.report(at, "s4s-elt-invalid-content", "a simple type is a restriction, a list or a union");
             return;
         };
-        let (base, method, simple) = match &*body.item.local {
+        let (base, method, simple) = match body.item.local {
             "restriction" => self.restriction(body),
             "list" => (ANY_SIMPLE_TYPE, Derivations::LIST, self.list(body)),
             _ => (ANY_SIMPLE_TYPE, Derivations::UNION, self.union(body)),
@@ -137,7 +138,7 @@ impl<'d> Compiler<'d> {
         let mut values = Vec::new();
         let mut seen: Vec<&'static str> = Vec::new();
         for child in at.children(grammar::FACETS) {
-            let Some(name) = grammar::FACETS.iter().copied().find(|name| *name == &*child.item.local) else { continue };
+            let Some(name) = grammar::FACETS.iter().copied().find(|name| *name == child.item.local) else { continue };
             let Some(text) = child.item.attribute("value") else {
                 self.report(child, "s4s-att-must-appear", format!("the facet {name} has no value"));
                 continue;
@@ -163,7 +164,7 @@ impl<'d> Compiler<'d> {
             simple.facets.patterns.push(patterns);
         }
         if !values.is_empty() {
-            simple.facets.enumeration = Some(values);
+            simple.facets.enumeration = Some(Arc::new(Enumeration::new(values)));
         }
     }
 

@@ -1,10 +1,10 @@
 //! The schema documents of one graph: includes and imports followed through the resolver, each element checked against the grammar.
 
-use super::{Defect, Document, Level, Resolver, grammar, nearest};
-use crate::read::{Limits, read};
+use super::{Defect, Document, Level, Resolver, catalogue, grammar, nearest};
+use crate::read::{Limits, Malformed, Rule, read};
 use crate::schema::{Source, XSD_NAMESPACE};
 use crate::scope::{Scope, XML_NAMESPACE};
-use crate::tree::{Attribute, Element, Place, QName};
+use crate::tree::{Attribute, Element, Node, Place, QName};
 use crate::write::Binding;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -38,8 +38,8 @@ pub(super) struct Schema {
 
 /// An element of a schema document.
 pub(super) struct Item {
-    pub(super) local: Arc<str>,
-    attributes: Vec<(Arc<str>, String)>,
+    pub(super) local: &'static str,
+    attributes: Vec<(&'static str, String)>,
     pub(super) foreign: Vec<Attribute>,
     pub(super) documentation: Option<String>,
     pub(super) children: Vec<Item>,
@@ -49,7 +49,7 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(listed, _)| **listed == *name).map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(listed, _)| *listed == name).map(|(_, value)| value.as_str())
     }
 
     /// An attribute that is a token: white space at its ends does not count.
@@ -58,11 +58,11 @@ impl Item {
     }
 
     pub(super) fn all<'a>(&'a self, locals: &'a [&str]) -> impl Iterator<Item = &'a Self> {
-        self.children.iter().filter(|child| locals.contains(&&*child.local))
+        self.children.iter().filter(|child| locals.contains(&child.local))
     }
 
     pub(super) fn first(&self, locals: &[&str]) -> Option<&Self> {
-        self.children.iter().find(|child| locals.contains(&&*child.local))
+        self.children.iter().find(|child| locals.contains(&child.local))
     }
 
     pub(super) fn defect(&self, rule: &'static str, what: impl Into<String>) -> Defect {
@@ -89,6 +89,18 @@ impl Schema {
     pub(super) fn flag(&self, attribute: &str) -> bool {
         self.root.token(attribute) == Some("qualified")
     }
+}
+
+/// Reads a schema document. Where the level lets it pass, octets that are not of the encoding are read as those of Western Europe.
+pub(super) fn octets(level: Level, octets: &[u8], name: &str, defects: &mut Vec<Defect>) -> Result<Element, Malformed> {
+    let malformed = match read(octets, None, &LIMITS) {
+        Err(malformed) if malformed.rule == Rule::Encoding && level == Level::Compat => malformed,
+        done => return done,
+    };
+    let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(octets);
+    let Ok(root) = read(text.as_bytes(), None, &LIMITS) else { return Err(malformed) };
+    defects.push(Defect { rule: "encoding", ..Defect::of_xml(name, malformed) });
+    Ok(root)
 }
 
 struct Wanted {
@@ -185,7 +197,7 @@ impl Gathering<'_> {
         let mut missing = BTreeMap::new();
         for item in schema.root.all(&["include", "import", "redefine"]) {
             let location = item.token("schemaLocation").map(|location| join(base, location));
-            if &*item.local != "import" {
+            if item.local != "import" {
                 let Some(location) = location else {
                     self.defects.push(item.defect("s4s-att-must-appear", format!("xs:{} names a schemaLocation", item.local)));
                     continue;
@@ -202,7 +214,7 @@ impl Gathering<'_> {
             imports.insert(namespace.into());
             if !self.import(item, location.as_deref(), namespace) {
                 if self.level != Level::Strict {
-                    let at = location.as_deref().map(|location| format!(" at {location:?}{}", unfetched(location))).unwrap_or_default();
+                    let at = location.as_deref().map(|location| format!(" at {location:?}{}", unfetched(item))).unwrap_or_default();
                     self.defects.push(item.defect("missing", format!("there is no document of namespace {namespace:?}{at}")));
                 }
                 missing.insert(namespace.to_owned(), item.source.clone());
@@ -217,14 +229,14 @@ impl Gathering<'_> {
         if !self.seen.insert((location.to_owned(), target.to_string())) {
             return true;
         }
-        let redefines = &*item.local == "redefine";
-        let Some(octets) = self.found(location, "") else {
+        let redefines = item.local == "redefine";
+        let Some(octets) = self.found(item, location, "") else {
             let rule = match self.level {
                 Level::Strict if redefines => "src-redefine.1",
                 Level::Strict => "src-include.1",
                 _ => "missing",
             };
-            self.defects.push(item.defect(rule, format!("there is no document at {location:?}{}", unfetched(location))));
+            self.defects.push(item.defect(rule, format!("there is no document at {location:?}{}", unfetched(item))));
             return false;
         };
         let Some(root) = self.read(location, &octets) else { return true };
@@ -238,10 +250,11 @@ impl Gathering<'_> {
         true
     }
 
-    /// Asks the resolver, but never for a file by its address: what lies outside the roots that it knows is none of ours.
-    fn found(&self, location: &str, namespace: &str) -> Option<Vec<u8>> {
-        let local = !location.starts_with('/') && !location.starts_with("file:");
-        if local { (self.resolver)(location, namespace) } else { None }
+    /// Asks the resolver, but never for a file by its address: what lies outside the folders that it knows is none of ours.
+    fn found(&self, item: &Item, location: &str, namespace: &str) -> Option<Vec<u8>> {
+        let written = item.token("schemaLocation").unwrap_or_default();
+        let addressed = written.starts_with('/') || written.starts_with("file:");
+        if addressed { None } else { (self.resolver)(location, namespace) }
     }
 
     /// False if no document is known for the namespace: what that breaks is reported where it is used.
@@ -251,12 +264,14 @@ impl Gathering<'_> {
         {
             return true;
         }
-        let found = self.found(location.unwrap_or_default(), namespace);
+        let found = self.found(item, location.unwrap_or_default(), namespace);
         let (name, octets) = match (found, namespace) {
             (Some(octets), _) => (location.unwrap_or(namespace).to_owned(), octets),
-            (None, XML_NAMESPACE) if known => return true,
-            (None, XML_NAMESPACE) => ("catalogue/xml.xsd".to_owned(), include_bytes!("../catalogue/xml.xsd").to_vec()),
-            (None, _) => return known,
+            (None, _) if known => return true,
+            (None, namespace) => match catalogue::document(namespace) {
+                Some((name, octets)) => (name.to_owned(), octets.to_vec()),
+                None => return false,
+            },
         };
         if !self.seen.insert((name.clone(), namespace.to_owned())) {
             return true;
@@ -287,7 +302,7 @@ impl Gathering<'_> {
     }
 
     fn read(&mut self, name: &str, octets: &[u8]) -> Option<Element> {
-        match read(octets, None, &LIMITS) {
+        match self::octets(self.level, octets, name, &mut self.defects) {
             Ok(root) => Some(root),
             Err(malformed) => {
                 self.defects.push(Defect::of_xml(name, malformed));
@@ -299,7 +314,7 @@ impl Gathering<'_> {
     /// Checks an element and what is in it against the grammar; what is not of it is reported and left out.
     fn item(&mut self, element: &Element, file: &Arc<str>, around: &Arc<Scope>) -> Option<Item> {
         let source = Source { file: Arc::clone(file), place: element.place() };
-        let local = element.name().local();
+        let (local, attributes, children) = grammar::of(element.name().local())?;
         let scope = if element.namespaces().is_empty() {
             Arc::clone(around)
         } else {
@@ -307,20 +322,15 @@ impl Gathering<'_> {
             scope.enter_element(element);
             Arc::new(scope)
         };
-        let mut item = Item {
-            local: local.into(),
-            attributes: Vec::new(),
-            foreign: Vec::new(),
-            documentation: None,
-            children: Vec::new(),
-            source,
-            scope,
-        };
-        let (attributes, children) = grammar::of(local)?;
+        let mut item =
+            Item { local, attributes: Vec::new(), foreign: Vec::new(), documentation: None, children: Vec::new(), source, scope };
         for attribute in element.attributes() {
             match (attribute.name.namespace(), attribute.name.local()) {
-                ("", name) if name == "id" || attributes.contains(&name) => item.attributes.push((name.into(), attribute.value.clone())),
                 ("", name) => {
+                    if let Some(known) = attributes.iter().chain(&["id"]).find(|known| **known == name) {
+                        item.attributes.push((known, attribute.value.clone()));
+                        continue;
+                    }
                     let help = nearest(name, attributes.iter().copied()).map(|near| format!("did you mean '{near}'?"));
                     self.defects
                         .push(Defect { help, ..item.defect("s4s-att-not-allowed", format!("xs:{local} has no attribute '{name}'")) });
@@ -361,7 +371,8 @@ impl Gathering<'_> {
                 item.children.extend(self.item(child, file, &scope));
             }
         }
-        if !crate::chars::is_blank(&element.string()) {
+        let blank = |node: &Node| !matches!(node, Node::Text(text) if !crate::chars::is_blank(text));
+        if !element.children().iter().all(blank) {
             self.defects.push(item.defect("s4s-elt-character", format!("text stands in xs:{local}")));
         }
         Some(item)
@@ -394,11 +405,12 @@ fn annotate(item: &mut Item, annotation: &Element) {
 }
 
 /// Why a location that is an address finds nothing.
-pub(super) fn unfetched(location: &str) -> &'static str {
-    match location.split_once(':').map_or("", |(scheme, _)| scheme) {
+fn unfetched(item: &Item) -> &'static str {
+    let written = item.token("schemaLocation").unwrap_or_default();
+    match written.split_once(':').map_or("", |(scheme, _)| scheme) {
         "http" | "https" | "ftp" => ": nothing is ever fetched from a network",
         "file" => ": no file is read by its address",
-        _ if location.starts_with('/') => ": no file is read outside the folder of the schema",
+        _ if written.starts_with('/') => ": no file is read outside the folder of the schema",
         _ => "",
     }
 }

@@ -36,8 +36,48 @@ const ELEMENT: &[&str] = &[
 const SCHEMA_ATTRIBUTES: &[&str] =
     &["targetNamespace", "version", "elementFormDefault", "attributeFormDefault", "blockDefault", "finalDefault"];
 
+/// The name, the attributes and the children of an element of a schema.
+type Grammar = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Elements whose attributes and children are listed, by name.
+const ELEMENTS: &[&str] = &[
+    "schema",
+    "element",
+    "attribute",
+    "complexType",
+    "simpleContent",
+    "complexContent",
+    "restriction",
+    "extension",
+    "group",
+    "attributeGroup",
+    "sequence",
+    "choice",
+    "all",
+    "any",
+    "anyAttribute",
+    "simpleType",
+    "notation",
+    "unique",
+    "key",
+    "keyref",
+    "selector",
+    "field",
+    "redefine",
+    "list",
+    "union",
+    "include",
+    "import",
+];
+
 /// Attributes and children, `id` and annotations left out. `None`: no element of a schema.
-pub(super) fn of(local: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
+pub(super) fn of(local: &str) -> Option<Grammar> {
+    let name = ELEMENTS.iter().chain(FACETS).find(|known| **known == local)?;
+    let (attributes, children) = content(name)?;
+    Some((name, attributes, children))
+}
+
+fn content(local: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
     const COMPLEX: &[&str] =
         &["simpleContent", "complexContent", "group", "all", "choice", "sequence", "attribute", "attributeGroup", "anyAttribute"];
     const EXTENSION: &[&str] = &["group", "all", "choice", "sequence", "attribute", "attributeGroup", "anyAttribute"];

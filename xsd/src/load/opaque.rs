@@ -1,23 +1,27 @@
 //! Components whose document was not found: at [`Level::Compat`] they take any content, and are listed.
 
 use super::components::{At, Compiler};
-use super::{Level, Opaque};
+use super::{Level, Opaque, catalogue};
 use crate::schema::{ANY_TYPE, AttributeId, Derivations, ElementId, Notes, TypeId, TypeNoun};
 use crate::tree::QName;
 
 impl<'d> Compiler<'d> {
-    /// Whether a name is unknown because a document is missing: then it is listed.
+    /// Whether an unknown name is let pass, as opaque: then it is listed.
     pub(super) fn is_missing(&mut self, at: At<'_>, kind: &'static str, name: &QName) -> bool {
         if self.level == Level::Strict {
             return false;
         }
         let documents = self.documents().iter();
-        let Some(import) =
-            at.schema.missing.get(name.namespace()).or_else(|| documents.filter_map(|schema| schema.missing.get(name.namespace())).next())
-        else {
-            return false;
+        let import = at.schema.missing.get(name.namespace());
+        let import = import.or_else(|| documents.filter_map(|schema| schema.missing.get(name.namespace())).next());
+        let why = match (import, catalogue::left_opaque(name.namespace())) {
+            (_, Some(why)) => why,
+            (Some(import), None) => format!("the document named at {import} was not found"),
+            (None, None) => {
+                self.report(at, "missing", format!("there is no {kind} {name}"));
+                "no document declares it".to_owned()
+            }
         };
-        let why = format!("the document named at {import} was not found");
         let opaque = Opaque { kind, name: name.clone(), source: at.item.source.clone(), why };
         self.opaque.entry((kind, name.clone())).or_insert(opaque);
         true

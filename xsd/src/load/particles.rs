@@ -10,7 +10,7 @@ impl<'d> Compiler<'d> {
     pub(super) fn particle(&mut self, at: At<'d>) -> Option<Particle> {
         let (min, max) = self.occurs(at);
         let source = at.item.source.clone();
-        let term = match &*at.item.local {
+        let term = match at.item.local {
             "element" => Term::Element(self.local_element(at)?),
             "any" => Term::Any(self.wildcard(at)),
             "group" => {
@@ -47,7 +47,7 @@ impl<'d> Compiler<'d> {
                 Term::All(members)
             }
         };
-        if matches!(term, Term::All(_)) && &*at.item.local == "group" && max.is_none_or(|max| max > 1) {
+        if matches!(term, Term::All(_)) && at.item.local == "group" && max.is_none_or(|max| max > 1) {
             self.report(at, "cos-all-limited.1.2", "an all group stands once at most");
         }
         Some(Particle { min, max, term, source })
@@ -70,7 +70,10 @@ impl<'d> Compiler<'d> {
     pub(super) fn named_group(&mut self, at: At<'d>, name: &QName, level: usize) -> Option<Particle> {
         let key = (name.clone(), level);
         match self.read_groups.get(&key) {
-            Some(Some(particle)) => return Some(particle.clone()),
+            Some(Some(particle)) => {
+                let copy = particle.clone();
+                return self.may_copy(at, copy.weight()).then_some(copy);
+            }
             Some(None) => {
                 self.report(at, "mg-props-correct.2", format!("the group {name} contains itself"));
                 return None;

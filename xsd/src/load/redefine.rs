@@ -2,7 +2,7 @@
 
 use super::complex::Attributes;
 use super::components::{At, Compiler, State};
-use crate::automaton::Model;
+use crate::automaton::{EDGES_MAX, Model};
 use crate::schema::{Complex, Particle, TypeId};
 use crate::tree::QName;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl<'d> Compiler<'d> {
         let name = QName::new(Arc::clone(&at.schema.target), name);
         // What is redefined stands in another document.
         let other = |levels: &&mut Vec<At<'d>>| levels.last().is_some_and(|last| !std::ptr::eq(last.schema, at.schema));
-        let known = match &*at.item.local {
+        let known = match at.item.local {
             "group" => self.groups.get_mut(&name).filter(other).map(|levels| levels.push(at)).is_some(),
             "attributeGroup" => self.attribute_groups.get_mut(&name).filter(other).map(|levels| levels.push(at)).is_some(),
             _ => self.redefine_type(at, &name),
@@ -40,7 +40,7 @@ impl<'d> Compiler<'d> {
         let id: TypeId = self.new_type(at, Some(name.clone()));
         self.schemas.global_types.insert(name.clone(), id);
         self.originals.insert(id, original);
-        let derivation = match &*at.item.local {
+        let derivation = match at.item.local {
             "simpleType" => at.first(&["restriction"]),
             _ => at.first(&["simpleContent", "complexContent"]).and_then(|content| content.first(&["restriction", "extension"])),
         };
@@ -61,7 +61,10 @@ impl<'d> Compiler<'d> {
                 let Some(original) = self.named_group(group, name, below) else { return };
                 let names =
                     |id: crate::schema::ElementId| self.schemas.elements.get(id).map(|noun| (noun.name.clone(), id)).into_iter().collect();
-                let (Ok(new), Ok(old)) = (Model::new(particle, &names), Model::new(&original, &names)) else { return };
+                let mut budget = EDGES_MAX;
+                let (Ok(new), Ok(old)) = (Model::new(particle, &names, &mut budget), Model::new(&original, &names, &mut budget)) else {
+                    return;
+                };
                 if let Some(beyond) = new.beyond(&old, &|_, _| true) {
                     self.report(at, "src-redefine.6.2.2", format!("the group is no restriction of what it redefines: {}", beyond.what));
                 }
@@ -100,10 +103,10 @@ impl<'d> Compiler<'d> {
 fn references<'d>(at: At<'d>, local: &str, name: &QName, found: &mut Vec<At<'d>>) {
     for item in &at.item.children {
         let child = at.inside(item);
-        let own = &*item.local == local && item.token("ref").is_some_and(|text| at.schema.name(item, text).is_ok_and(|own| own == *name));
+        let own = item.local == local && item.token("ref").is_some_and(|text| at.schema.name(item, text).is_ok_and(|own| own == *name));
         if own {
             found.push(child);
-        } else if &*item.local != "element" {
+        } else if item.local != "element" {
             references(child, local, name, found);
         }
     }
