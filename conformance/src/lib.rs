@@ -3,3 +3,4 @@
 pub mod city;
 pub mod faults;
 pub mod liar;
+pub mod xsts;

@@ -1,0 +1,140 @@
+//! Runs the W3C's suite for XML Schema against this house, `suite xsts`, and against other processors, `suite peers`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
+
+use conformance::xsts::{self, Group, Judgement, Reasons, bucket, peers};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use xsd::load::Level;
+
+const USAGE: &str = "usage: suite xsts --root DIR --list judgements.tsv [--level strict|compat] [--reasons FILE] [--failures FILE]
+       suite peers --root DIR --list judgements.tsv [--level strict|compat] [--failures FILE]";
+
+#[derive(Default)]
+struct Arguments {
+    peers: bool,
+    root: PathBuf,
+    list: PathBuf,
+    level: Option<Level>,
+    reasons: Option<PathBuf>,
+    failures: Option<PathBuf>,
+}
+
+fn arguments() -> Option<Arguments> {
+    let mut given = std::env::args().skip(1);
+    let mut arguments = Arguments::default();
+    arguments.peers = match given.next()?.as_str() {
+        "xsts" => false,
+        "peers" => true,
+        _ => return None,
+    };
+    while let Some(name) = given.next() {
+        let value = given.next()?;
+        match name.as_str() {
+            "--root" => arguments.root = value.into(),
+            "--list" => arguments.list = value.into(),
+            "--level" => arguments.level = Some(value.parse().ok()?),
+            "--reasons" => arguments.reasons = Some(value.into()),
+            "--failures" => arguments.failures = Some(value.into()),
+            _ => return None,
+        }
+    }
+    Some(arguments)
+}
+
+fn main() -> ExitCode {
+    let Some(arguments) = arguments() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match if arguments.peers { peers_run(&arguments) } else { xsts_run(&arguments) } {
+        Ok(code) => code,
+        Err(what) => {
+            eprintln!("{what}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn read(path: &PathBuf) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn groups(arguments: &Arguments) -> Result<Vec<Group>, String> {
+    xsts::list(&read(&arguments.list)?).map_err(|bad| format!("{}: {bad}", arguments.list.display()))
+}
+
+/// Lists each judgement on which a peer says other than this house.
+fn peers_run(arguments: &Arguments) -> Result<ExitCode, String> {
+    let groups = groups(arguments)?;
+    let judgements = xsts::run(&arguments.root, &groups, arguments.level.unwrap_or_default());
+    let program = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/xerces/Judge.java"));
+    let failed = |error: std::io::Error| error.to_string();
+    let asked = [
+        ("xmllint", peers::xmllint(&arguments.root, &groups, &std::env::temp_dir()).map_err(failed)?),
+        ("xerces", peers::xerces(&arguments.root, &arguments.list, &program).map_err(failed)?),
+    ];
+    let mut lines = String::from("peer\tname\tsuite\tours\tpeer\twhy\n");
+    for (peer, verdicts) in asked {
+        let Some(verdicts) = verdicts else {
+            println!("{peer}: skipped, it is not installed");
+            continue;
+        };
+        let found = peers::disagreements(&judgements, &verdicts);
+        let for_us = found.iter().filter(|found| found.judgement.agrees()).count();
+        println!("{peer}: {} judged, {} otherwise than here; the suite is with us in {for_us} of them", verdicts.len(), found.len());
+        for found in &found {
+            let Judgement { name, expected, accepted, why, .. } = found.judgement;
+            let words = [*expected, *accepted == Some(true), found.peer].map(|valid| if valid { "valid" } else { "invalid" });
+            lines.push_str(&[peer, name, &words.join("\t"), why].join("\t"));
+            lines.push('\n');
+        }
+    }
+    if let Some(path) = &arguments.failures {
+        std::fs::write(path, lines).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn xsts_run(arguments: &Arguments) -> Result<ExitCode, String> {
+    let groups = groups(arguments)?;
+    let reasons = arguments.reasons.as_ref().map(read).transpose()?.map(|text| Reasons::read(&text));
+    let judgements = xsts::run(&arguments.root, &groups, arguments.level.unwrap_or_default());
+    for (what, instance, expected) in [
+        ("schemas that are valid, accepted    ", false, true),
+        ("schemas that are invalid, rejected  ", false, false),
+        ("instances that are valid, accepted  ", true, true),
+        ("instances that are invalid, rejected", true, false),
+    ] {
+        println!("{what} {}", bucket(&judgements, |judgement| judgement.instance == instance && judgement.expected == expected));
+    }
+    println!("all                                  {}", bucket(&judgements, |_| true));
+    let failures: Vec<&Judgement> = judgements.iter().filter(|judgement| !judgement.agrees()).collect();
+    if let Some(path) = &arguments.failures {
+        let lines: String = failures.iter().map(|failure| line(failure)).collect();
+        std::fs::write(path, lines).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let mut unexplained = 0;
+    if let Some(reasons) = &reasons {
+        for failure in failures.iter().filter(|failure| reasons.of(&failure.name).is_none()) {
+            unexplained += 1;
+            println!("without a reason: {}", line(failure).trim_end());
+        }
+        for stale in reasons.stale(&failures) {
+            unexplained += 1;
+            println!("a reason for what does not fail: {stale}");
+        }
+    }
+    println!("{} passed, {} failed", judgements.len() - failures.len(), failures.len());
+    Ok(if unexplained > 0 || reasons.is_none() && !failures.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn line(failure: &Judgement) -> String {
+    let expected = if failure.expected { "valid" } else { "invalid" };
+    let found = match failure.accepted {
+        Some(true) => "valid",
+        Some(false) => "invalid",
+        None => "not judged",
+    };
+    format!("{}\t{}\t{expected}\t{found}\t{}\n", if failure.instance { "I" } else { "G" }, failure.name, failure.why)
+}
