@@ -22,12 +22,12 @@ struct Arguments {
 
 fn arguments() -> Option<Arguments> {
     let mut given = std::env::args().skip(1);
-    let mut arguments = Arguments::default();
-    arguments.peers = match given.next()?.as_str() {
+    let peers = match given.next()?.as_str() {
         "xsts" => false,
         "peers" => true,
         _ => return None,
     };
+    let mut arguments = Arguments { peers, ..Arguments::default() };
     while let Some(name) = given.next() {
         let value = given.next()?;
         match name.as_str() {
