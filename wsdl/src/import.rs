@@ -5,6 +5,7 @@ use crate::cursor::Cursor;
 use crate::documents::absolute;
 use crate::finding::Finding;
 use crate::read::Resolve;
+use crate::serve::in_scope;
 use crate::{WSDL, XS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -59,9 +60,20 @@ pub fn import(file: &str, octets: &[u8], resolve: Resolve<'_>) -> (Option<Import
 struct Schema {
     file: String,
     namespace: String,
-    /// With the declarations around it; `None` for a document that stays as it is.
-    inline: Option<Element>,
+    /// With the declarations around it.
+    root: Element,
+    kind: Kind,
     elements: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Stood inside the contract.
+    Inline,
+    /// A document of its own.
+    Document,
+    /// Made for the messages of rpc operations.
+    Wrappers,
 }
 
 struct Parts<'n> {
@@ -78,7 +90,7 @@ impl Parts<'_> {
         for (file, document) in documents {
             for types in Cursor::root(file, document).all(WSDL, "types") {
                 for schema in types.all(XS, "schema").filter(|schema| declares(schema.element)) {
-                    self.keep(numbered(self.stem, self.schemas.len()), schema.element, Some(alone(&schema)));
+                    self.keep(numbered(self.stem, self.schemas.len()), alone(&schema), Kind::Inline);
                 }
             }
         }
@@ -86,46 +98,74 @@ impl Parts<'_> {
 
     fn outside(&mut self, contract: &Contract) {
         for (location, schema) in contract.schemas() {
-            self.keep(local(location), schema, None);
+            self.keep(local(location), schema.clone(), Kind::Document);
         }
     }
 
-    fn keep(&mut self, file: String, schema: &Element, inline: Option<Element>) {
-        let namespace = schema.attribute("", "targetNamespace").unwrap_or_default().to_owned();
-        let elements = schema.all(XS, "element").filter_map(|element| element.attribute("", "name")).map(str::to_owned).collect();
+    fn keep(&mut self, file: String, root: Element, kind: Kind) {
+        let namespace = root.attribute("", "targetNamespace").unwrap_or_default().to_owned();
+        let elements = root.all(XS, "element").filter_map(|element| element.attribute("", "name")).map(str::to_owned).collect();
         self.by_namespace.entry(namespace.clone()).or_insert_with(|| file.clone());
-        self.schemas.push(Schema { file, namespace, inline, elements });
+        self.schemas.push(Schema { file, namespace, root, kind, elements });
     }
 
     fn files(&mut self, contract: &Contract, resolve: Resolve<'_>) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
-        for schema in &self.schemas {
-            if let Some(inline) = &schema.inline {
-                files.push((schema.file.clone(), document(&self.with_locations(schema, inline))));
-            }
+        for schema in self.schemas.iter().filter(|schema| schema.kind == Kind::Inline) {
+            files.push((schema.file.clone(), document(&self.with_locations(schema))));
         }
         for (location, schema) in contract.schemas() {
             let moved = local(location) != location;
             let octets = if moved { Some(document(&self.relocated(schema))) } else { resolve(location) };
             files.extend(octets.map(|octets| (local(location), octets)));
         }
-        let declared =
-            self.schemas.iter().flat_map(|schema| schema.elements.iter().map(|name| QName::new(schema.namespace.as_str(), name.as_str())));
-        let declared: BTreeSet<QName> = declared.collect();
-        let wrappers = contract.wrappers(&|namespace| self.by_namespace.get(namespace).cloned(), &declared);
-        for (at, (_, schema)) in wrappers.iter().enumerate() {
+        let wrappers = contract.wrappers(&|namespace| self.by_namespace.get(namespace).cloned());
+        for (at, (namespace, schema)) in wrappers.into_iter().enumerate() {
             let file = numbered(&[self.stem, "-messages"].concat(), at);
-            files.push((file.clone(), document(schema)));
-            self.keep(file, schema, None);
+            let schema = self.beside_others(&namespace, schema);
+            files.push((file.clone(), document(&schema)));
+            self.keep(file, schema, Kind::Wrappers);
         }
         files
     }
 
+    /// A schema of wrappers of which an element of the contract has the name of one: in the Body stands the wrapper, so that schema is
+    /// taken over without the element instead of being included.
+    fn beside_others(&self, namespace: &str, mut wrappers: Element) -> Element {
+        let names: BTreeSet<String> =
+            wrappers.all(XS, "element").filter_map(|element| element.attribute("", "name")).map(str::to_owned).collect();
+        let own: Vec<&Schema> = self.schemas.iter().filter(|schema| schema.namespace == namespace).collect();
+        if own.iter().all(|schema| schema.elements.is_disjoint(&names)) {
+            return wrappers;
+        }
+        let made = std::mem::take(wrappers.children_mut());
+        let mut children: Vec<Node> = Vec::new();
+        for schema in &own {
+            for attribute in schema.root.attributes() {
+                wrappers.set_attribute(attribute.clone());
+            }
+            let relocated = self.relocated(&schema.root);
+            let own_include = |child: &Element| {
+                child.name().is(XS, "include") && own.iter().any(|other| child.attribute("", "schemaLocation") == Some(&other.file))
+            };
+            let taken =
+                |child: &Element| child.name().is(XS, "element") && child.attribute("", "name").is_some_and(|name| names.contains(name));
+            let kept = relocated.elements().filter(|child| !taken(child) && !own_include(child));
+            children.extend(kept.map(|child| Node::Element(in_scope(child, &schema.root))));
+        }
+        children.extend(made.into_iter().filter(|node| !matches!(node, Node::Element(child) if child.name().is(XS, "include"))));
+        let brings =
+            |node: &Node| matches!(node, Node::Element(child) if ["import", "include", "redefine"].contains(&child.name().local()));
+        children.sort_by_key(|node| !brings(node));
+        *wrappers.children_mut() = children;
+        wrappers
+    }
+
     /// An inline schema whose imports say where their schemas are now. The first of a namespace includes the others of it.
-    fn with_locations(&self, schema: &Schema, inline: &Element) -> Element {
-        let mut written = self.relocated(inline);
+    fn with_locations(&self, schema: &Schema) -> Element {
+        let mut written = self.relocated(&schema.root);
         if self.by_namespace.get(&schema.namespace) == Some(&schema.file) {
-            let others = self.schemas.iter().filter(|other| other.inline.is_some() && other.namespace == schema.namespace);
+            let others = self.schemas.iter().filter(|other| other.kind == Kind::Inline && other.namespace == schema.namespace);
             for other in others.filter(|other| other.file != schema.file) {
                 let include = Element::new("xs", QName::new(XS, "include")).declare("xs", XS).with("schemaLocation", other.file.as_str());
                 written.children_mut().insert(0, Node::Element(include));
@@ -156,7 +196,8 @@ impl Parts<'_> {
     fn messages(&self, contract: &Contract) -> Vec<Exchange> {
         let mut found: Vec<Exchange> = Vec::new();
         for operation in contract.operations() {
-            let placed = |name: &QName| (name.clone(), self.declaring(name));
+            let rpc = operation.style == Style::Rpc;
+            let placed = |name: &QName| (name.clone(), self.declaring(name, rpc));
             let exchange = Exchange {
                 operation: operation.name.clone(),
                 request: placed(&operation.input),
@@ -170,9 +211,10 @@ impl Parts<'_> {
         found
     }
 
-    /// The file to begin with for a global element: the first of its namespace, which includes the others, or the one that has it.
-    fn declaring(&self, name: &QName) -> Option<String> {
-        let mut own = self.schemas.iter().filter(|schema| schema.namespace == name.namespace());
+    /// The file that declares what stands in the Body.
+    fn declaring(&self, name: &QName, rpc: bool) -> Option<String> {
+        let right = |schema: &&Schema| schema.namespace == name.namespace() && (schema.kind == Kind::Wrappers) == rpc;
+        let mut own = self.schemas.iter().filter(right);
         own.find(|schema| schema.elements.contains(name.local())).map(|schema| schema.file.clone())
     }
 }

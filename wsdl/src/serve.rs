@@ -95,7 +95,7 @@ fn hollow(element: &Element) -> Element {
 }
 
 /// A child of `from` that carries the declarations of `from` itself.
-fn in_scope(child: &Element, from: &Element) -> Element {
+pub(crate) fn in_scope(child: &Element, from: &Element) -> Element {
     let mut moved = child.clone();
     for (prefix, namespace) in from.namespaces() {
         if child.namespaces().iter().all(|(own, _)| own != prefix) {

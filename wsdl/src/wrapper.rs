@@ -13,11 +13,11 @@ struct Wrapper<'c> {
 
 impl Contract {
     /// A schema for each namespace of rpc wrappers, (namespace, schema). `location` says which document declares a namespace, where
-    /// there is one: it is included or imported. A name that `declared` has already gets no wrapper.
-    pub(crate) fn wrappers(&self, location: &dyn Fn(&str) -> Option<String>, declared: &BTreeSet<QName>) -> Vec<(String, Element)> {
+    /// there is one: it is included or imported.
+    pub(crate) fn wrappers(&self, location: &dyn Fn(&str) -> Option<String>) -> Vec<(String, Element)> {
         let mut found: BTreeMap<&str, Vec<Wrapper<'_>>> = BTreeMap::new();
         let rpc = self.operations().filter(|operation| operation.style == Style::Rpc);
-        for wrapper in rpc.flat_map(of_operation).filter(|wrapper| !declared.contains(wrapper.name)) {
+        for wrapper in rpc.flat_map(of_operation) {
             let same = found.entry(wrapper.name.namespace()).or_default();
             if same.iter().all(|other| other.name != wrapper.name) {
                 same.push(wrapper);

@@ -238,6 +238,19 @@ fn rpc_parts_become_elements_of_a_wrapper() {
     assert!(schemas.validate(read(r#"<m:AskResponse xmlns:m="urn:b"><r>7</r></m:AskResponse>"#)).is_ok());
 }
 
+#[test]
+fn a_wrapper_stands_in_the_body_even_where_a_schema_has_an_element_of_its_name() {
+    let taken = "<xs:element name=\"Ask\" type=\"t:T\"/><xs:element name=\"E\"/>";
+    let text = RPC.replace("<xs:element name=\"E\"/>", taken).replace("namespace=\"urn:b\"", "namespace=\"urn:t\"");
+    let imported = import("x.wsdl", text.as_bytes(), &|_| None).0.unwrap();
+    assert_eq!(imported.messages.first().unwrap().request.1.as_deref(), Some("x-messages.xsd"));
+    let read = |text: &str| xsd::read::read(text.as_bytes(), None, &xsd::read::Limits::default()).unwrap();
+    let schemas = load(&imported.files, "x-messages.xsd");
+    assert!(schemas.validate(read("<m:Ask xmlns:m=\"urn:t\"><a><x>1</x></a><b>two</b></m:Ask>")).is_ok());
+    assert!(schemas.validate(read("<m:Ask xmlns:m=\"urn:t\"><x>1</x></m:Ask>")).is_err());
+    assert!(load(&imported.files, "x.xsd").validate(read("<m:Ask xmlns:m=\"urn:t\"><x>1</x></m:Ask>")).is_ok());
+}
+
 fn load(files: &[(String, Vec<u8>)], root: &str) -> Schemas {
     let find = |name: &str| files.iter().find(|(known, _)| known == name).map(|(_, octets)| octets.clone());
     Schemas::load(&[(root, &find(root).unwrap())], &|location, _| find(location)).unwrap()
