@@ -8,6 +8,7 @@ pub mod history;
 pub mod init;
 pub mod ledger;
 pub mod map;
+pub mod map_make;
 pub mod member;
 pub mod print;
 pub mod profile;

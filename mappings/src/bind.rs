@@ -76,7 +76,7 @@ fn shown(roots: &[&QName], document: &Document) -> String {
     roots.iter().map(|root| document.scope.show(root)).collect::<Vec<_>>().join("', '")
 }
 
-fn message_element(definitions: &Element, operation: &Element, direction: &str) -> Option<QName> {
+pub(crate) fn message_element(definitions: &Element, operation: &Element, direction: &str) -> Option<QName> {
     let reference = operation.first(WSDL, direction)?.attribute("", "message")?;
     let local = reference.split_once(':').map_or(reference, |(_, local)| local);
     let message = definitions.all(WSDL, "message").find(|message| message.attribute("", "name") == Some(local))?;

@@ -39,6 +39,20 @@ pub(crate) struct Moment {
 
 const DAY_MS: i64 = 86_400_000;
 
+impl Part {
+    fn letter(self) -> char {
+        match self {
+            Self::Year => 'y',
+            Self::Month => 'M',
+            Self::Day => 'd',
+            Self::Hour => 'H',
+            Self::Minute => 'm',
+            Self::Second => 's',
+            Self::Milli => 'S',
+        }
+    }
+}
+
 impl Pattern {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
@@ -82,6 +96,22 @@ impl Pattern {
     pub(crate) fn kind(&self) -> Kind {
         let timed = self.0.iter().any(|piece| matches!(piece, Piece::Digits(Part::Hour, _)));
         if timed { Kind::DateTime } else { Kind::Date }
+    }
+
+    /// Where the digits of a part stand in what it reads, by the part's letter: from a character counted from 1, and how many.
+    pub(crate) fn position(&self, letter: char) -> Option<(usize, usize)> {
+        let mut at = 1;
+        for piece in &self.0 {
+            let length = match piece {
+                Piece::Literal(_) => 1,
+                Piece::Digits(_, length) => *length,
+            };
+            match piece {
+                Piece::Digits(part, _) if part.letter() == letter => return Some((at, length)),
+                _ => at += length,
+            }
+        }
+        None
     }
 
     /// Reads a value of exactly this form that is a day of the calendar.

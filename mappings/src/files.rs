@@ -14,12 +14,20 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Files {
     dir: PathBuf,
+    /// What takes the place of files on the disk.
+    instead: BTreeMap<String, Vec<u8>>,
     seen: RefCell<BTreeMap<String, String>>,
 }
 
 impl Files {
     pub(crate) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), seen: RefCell::default() }
+        Self { dir: dir.to_owned(), instead: BTreeMap::new(), seen: RefCell::default() }
+    }
+
+    /// With these octets in the place of a file beside the mapping.
+    pub(crate) fn with(mut self, name: &str, octets: Vec<u8>) -> Self {
+        self.instead.insert(name.to_owned(), octets);
+        self
     }
 
     /// The octets of a file by its name relative to the mapping, or of a unified schema by its namespace.
@@ -38,6 +46,9 @@ impl Files {
     }
 
     fn read_beside(&self, name: &str) -> Result<Vec<u8>, String> {
+        if let Some(octets) = self.instead.get(name) {
+            return Ok(octets.clone());
+        }
         let path = Path::new(name);
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(format!("'{name}' is not a file beside the mapping or below it"));

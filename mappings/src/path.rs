@@ -49,6 +49,11 @@ impl Scope {
         Self(self.0.iter().chain(element.namespaces()).cloned().collect())
     }
 
+    /// Adds one declaration.
+    pub(crate) fn declare(&mut self, prefix: &str, namespace: &str) {
+        self.0.push((prefix.into(), namespace.into()));
+    }
+
     pub(crate) fn namespace(&self, prefix: &str) -> Option<&str> {
         if prefix.is_empty() {
             return Some("");

@@ -1,12 +1,13 @@
 //! `waybill map`: what an integrator types. Arguments come in, text and files go out; what the verbs do is in `mappings::verbs`.
 
+use super::map_make::{self, Diff, Page, Scaffold};
 use super::print;
 use super::session::Failure;
 use super::verbs::usage;
 use crate::config::{Misconfigured, file};
 use clap::{Args, Subcommand, ValueEnum};
 use mappings::verbs::report::{self, Findings, Format};
-use mappings::verbs::{codes, layout, samples};
+use mappings::verbs::{codes, explain, layout, samples};
 use mappings::{Diagnostic, Mapping, Witness};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -35,13 +36,84 @@ pub enum Map {
         /// A document: what of the mapping it exercises is said too.
         document: Option<PathBuf>,
     },
-    /// Says what a code means, with an example of the fault and of the edit.
+    /// Says where a value of the target comes from; or what a code means, with an example of the fault and of the edit.
     ///
-    /// Example: waybill map explain SM120
+    /// Example: waybill map explain Person/BirthDate --map mappings/health/visit.map.xml
     Explain {
-        /// A code, as SM120.
+        /// A path of the target or its last steps, as Person/BirthDate; or a code, as SM120.
         what: String,
+        /// The mapping; a code needs none.
+        #[arg(long)]
+        map: Option<PathBuf>,
     },
+    /// Writes a first mapping for an unknown schema: every rule a suggestion with its score, nothing guessed in silence.
+    ///
+    /// Example: waybill map scaffold legacy/visit.xsd --target business
+    Scaffold(Scaffold),
+    /// Compares two releases of a schema: what breaks, for whom, and which rules are hit.
+    ///
+    /// Example: waybill map diff old/visit.xsd new/visit.xsd --map visit.map.xml --fix
+    Diff(Diff),
+    /// Writes the way back, from unified records to the legacy document, as far as values can be computed back.
+    ///
+    /// Example: waybill map invert mappings/health/visit.map.xml --out visit-back.map.xml
+    Invert {
+        /// The mapping.
+        map: PathBuf,
+        /// Where it goes; standard output if not given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Writes the mapping as a page with lines between source and target, or as a table for people of the trade.
+    ///
+    /// Example: waybill map doc mappings/health/visit.map.xml --format html --out visit.html
+    Doc {
+        /// The mapping.
+        map: PathBuf,
+        /// The page or the table.
+        #[arg(long, value_enum, default_value_t = Page::Html)]
+        format: Page,
+        /// Where it goes; standard output if not given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Writes the mapping as an XSLT 1.0 stylesheet of the same meaning; what XSLT cannot say is refused by name.
+    ///
+    /// Example: waybill map export --xslt 1.0 mappings/health/visit.map.xml --out visit.xsl
+    Export {
+        /// The mapping.
+        map: PathBuf,
+        /// The version of XSLT.
+        #[arg(long, default_value = "1.0", value_parser = ["1.0"])]
+        xslt: String,
+        /// The target; the first if not given.
+        #[arg(long)]
+        target: Option<String>,
+        /// Where it goes; standard output if not given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Writes the lock file of a mapping: the SHA-256 of every file that it names. Another file is an error from then on (SM501).
+    ///
+    /// Example: waybill map lock mappings/health/visit.map.xml
+    Lock {
+        /// The mapping.
+        map: PathBuf,
+    },
+    /// Writes what the mapping knows into a copy of its schema (SAWSDL): modelReference and liftingSchemaMapping.
+    ///
+    /// Example: waybill map annotate mappings/health/visit.map.xml --out visit.annotated.xsd
+    Annotate {
+        /// The mapping.
+        map: PathBuf,
+        /// Where the copy goes; standard output if not given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// A language server over standard input and output: findings, completion, hover and definition in an editor.
+    ///
+    /// Example: waybill map lsp   (started by the editor, see mappings/EDITORS.md)
+    Lsp,
     /// Lays mappings out in the one layout; comments stay.
     ///
     /// Example: waybill map fmt --check mappings/health/visit.map.xml
@@ -131,10 +203,15 @@ pub(super) fn run(verb: &Map) -> Result<(), Failure> {
         Map::Run(arguments) => map(arguments),
         Map::Test(arguments) => test(arguments),
         Map::Coverage { map, document } => coverage(map, document.as_deref()),
-        Map::Explain { what } => {
-            print::out(codes::explain(what).map_err(usage)?.trim_end());
-            Ok(())
-        }
+        Map::Explain { what, map } => explained(what, map.as_deref()),
+        Map::Scaffold(arguments) => map_make::scaffold(arguments),
+        Map::Diff(arguments) => map_make::diff(arguments),
+        Map::Invert { map, out } => map_make::invert(map, out.as_deref()),
+        Map::Doc { map, format, out } => map_make::doc(map, *format, out.as_deref()),
+        Map::Export { map, target, out, .. } => map_make::export(map, target.as_deref(), out.as_deref()),
+        Map::Lock { map } => map_make::lock(map),
+        Map::Annotate { map, out } => map_make::annotate(map, out.as_deref()),
+        Map::Lsp => map_make::lsp(),
         Map::Fmt { maps, check } => fmt(maps, *check),
     }
 }
@@ -159,7 +236,10 @@ fn check(arguments: &Check) -> Result<(), Failure> {
 }
 
 /// Octets of a file, or of standard input.
-fn octets(path: &Path) -> Result<Vec<u8>, Failure> {
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn octets(path: &Path) -> Result<Vec<u8>, Failure> {
     if path != Path::new("-") {
         return Ok(file(path)?);
     }
@@ -176,7 +256,11 @@ fn loaded(path: &Path) -> Result<Mapping, Failure> {
     Mapping::load(path).map_err(broken)
 }
 
-fn written(path: &Path, octets: &[u8]) -> Result<(), Failure> {
+/// Writes a file, and the folder that it stands in.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn written(path: &Path, octets: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let made = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, octets));
     Ok(made.map_err(|error| Misconfigured::File(path.to_owned(), error))?)
@@ -228,6 +312,17 @@ fn test(arguments: &Test) -> Result<(), Failure> {
     };
     print::out(text.trim_end());
     holds(tested.holds())
+}
+
+fn explained(what: &str, map: Option<&Path>) -> Result<(), Failure> {
+    let code = what.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("SM")) && what.len() <= 6;
+    let text = match (code, map) {
+        (true, _) => codes::explain(what).map_err(usage)?,
+        (false, Some(map)) => explain::explain(what, map).map_err(|why| Failure::DoesNotHold(why.lines().map(str::to_owned).collect()))?,
+        (false, None) => return Err(usage(format!("'{what}' is no code: for a path of the target add --map FILE"))),
+    };
+    print::out(text.trim_end());
+    Ok(())
 }
 
 fn coverage(path: &Path, document: Option<&Path>) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use crate::verbs::report::push;
 use crate::verbs::wires::{Node, Reading, Wire, wires};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use xsd::load::Level;
 use xsd::schema::{Schemas, Source};
 use xsd::tree::{Place, QName};
 
@@ -41,7 +42,7 @@ pub struct Diffed {
     pub maps: usize,
 }
 
-/// Loads a schema and what it names, from its folder.
+/// Loads a schema and what it names, from its folder, at level compat.
 ///
 /// # Errors
 /// Its defects, as text.
@@ -53,8 +54,8 @@ pub fn schema(path: &Path) -> Result<Schemas, String> {
         Some(octets) => Some(octets.to_vec()),
         None => files.read(location).ok(),
     };
-    let loaded = Schemas::load(&[(&name, &octets)], &resolve);
-    loaded.map_err(|defects| defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    let loaded = Schemas::load_at(Level::Compat, &[(&name, &octets)], &resolve);
+    loaded.map(|loaded| loaded.schemas).map_err(|defects| defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 /// Compares two releases; with mappings, says which of their rules are hit, and with `fix` renames what was renamed.

@@ -180,6 +180,11 @@ pub(crate) fn tag_at(text: &str, place: Place) -> Option<Tag<'_>> {
         .then(|| tag(text, start))
 }
 
+/// A value with the references that every document has resolved.
+pub(crate) fn unescaped(raw: &str) -> String {
+    raw.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
+}
+
 /// Text with pieces of it replaced: spans that do not overlap, each with what stands there now.
 pub(crate) fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
     edits.sort_by_key(|(span, _)| (span.start, span.end));

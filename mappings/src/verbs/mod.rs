@@ -1,17 +1,29 @@
 //! What an integrator does with mappings: the verbs of `waybill map`, as functions from documents to documents. Nothing here prints.
 
+pub mod annotate;
 pub mod codes;
+pub(crate) mod cursor;
 pub mod diff;
+pub mod document;
 pub mod evolve;
 pub mod explain;
+pub mod export;
+pub mod infer;
+pub mod invert;
 pub mod layout;
+pub(crate) mod leaves;
+pub mod lsp;
 pub(crate) mod markup;
-#[expect(dead_code, reason = "what makes documents comes with the next verbs")]
+pub(crate) mod names;
 pub(crate) mod page;
 pub(crate) mod parts;
 pub mod report;
 pub mod samples;
+pub mod scaffold;
+pub(crate) mod suggest;
 pub(crate) mod wires;
+pub(crate) mod xpath;
+pub(crate) mod xslt_value;
 
 use xsd::tree::{Element, Node};
 

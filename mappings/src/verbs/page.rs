@@ -17,6 +17,8 @@ pub(crate) enum Item {
     Text(String),
     /// Without the marks; two hyphens in it are parted.
     Comment(String),
+    /// Markup that is whole and was written before.
+    Raw(String),
 }
 
 /// An empty element.
@@ -74,6 +76,7 @@ pub(crate) fn written(item: &Item) -> String {
 fn write(item: &Item, pieces: &mut Pieces) {
     match item {
         Item::Text(text) => pieces.text(text),
+        Item::Raw(markup) => pieces.splice(markup.as_bytes()),
         Item::Comment(text) => {
             let parted = text.replace("--", "- -");
             pieces.splice(["<!-- ", parted.trim_end_matches('-').trim(), " -->"].concat().as_bytes());

@@ -60,11 +60,11 @@ fn severity(diagnostic: &Diagnostic) -> &'static str {
 impl Findings {
     /// Where a location's file is, from where the mapping's path counts; a unified schema keeps its own name.
     fn file(&self, location: &Location) -> String {
-        if unified(&location.file).is_some() {
+        let path = self.path.parent().unwrap_or(Path::new("")).join(&*location.file);
+        if unified(&location.file).is_some() && !path.is_file() {
             return location.file.to_string();
         }
-        let dir = self.path.parent().unwrap_or(Path::new(""));
-        dir.join(&*location.file).to_string_lossy().into_owned()
+        path.to_string_lossy().into_owned()
     }
 
     fn at(&self, location: &Location) -> String {

@@ -113,7 +113,7 @@ impl<'s> Node<'s> {
 
 /// Where rules stand: the nodes from the root to there, with how they are written.
 #[derive(Clone, Debug)]
-struct Stand<'s> {
+pub(crate) struct Stand<'s> {
     nodes: Vec<(Option<Node<'s>>, String)>,
 }
 
@@ -129,17 +129,41 @@ pub(crate) fn child<'s>(of: TypeDef<'s>, name: &QName) -> Option<(Child<'s>, Ele
 }
 
 impl<'s> Stand<'s> {
-    fn root(schemas: Option<&'s Schemas>, name: &QName, scope: &Scope) -> Self {
+    pub(crate) fn root(schemas: Option<&'s Schemas>, name: &QName, scope: &Scope) -> Self {
         let decl = schemas.and_then(|schemas| schemas.element(name));
         let node = decl.map(|decl| Node::Element { decl, inside: None, of: decl.type_definition() });
         Self { nodes: vec![(node, scope.show(name))] }
+    }
+
+    /// Where it is, as far as the schema has it.
+    pub(crate) fn last(&self) -> Option<Node<'s>> {
+        self.nodes.last().and_then(|(node, _)| *node)
+    }
+
+    pub(crate) fn type_definition(&self) -> Option<TypeDef<'s>> {
+        self.last().map(|node| node.type_definition())
+    }
+
+    /// One step further down.
+    pub(crate) fn step(&self, name: &QName, scope: &Scope) -> Self {
+        let path = Path { text: String::new(), steps: vec![Step::Element { name: name.clone(), tests: Vec::new() }] };
+        self.follow(&path, None, scope).0
+    }
+
+    /// The same place, where its element is of this type.
+    pub(crate) fn narrowed(&self, is: &QName, schemas: Option<&'s Schemas>) -> Self {
+        let mut narrowed = self.clone();
+        if let Some((node, _)) = narrowed.nodes.last_mut() {
+            retype(node, is, schemas);
+        }
+        narrowed
     }
 
     fn shown(&self) -> String {
         self.nodes.iter().map(|(_, shown)| shown.as_str()).collect::<Vec<_>>().join("/")
     }
 
-    fn follow(&self, path: &Path, schemas: Option<&'s Schemas>, scope: &Scope) -> (Self, Vec<Node<'s>>) {
+    pub(crate) fn follow(&self, path: &Path, schemas: Option<&'s Schemas>, scope: &Scope) -> (Self, Vec<Node<'s>>) {
         let mut here = self.clone();
         let mut met = Vec::new();
         for step in &path.steps {
