@@ -1,8 +1,9 @@
-//! `waybill bench`: figures of the ledger beside those of etcd, measured in one run on one machine, each next to its floor.
+//! `waybill bench`: figures beside those of peers, measured in one run on one machine, each next to its floor.
 #![expect(clippy::float_arithmetic, reason = "a figure is a ratio; nothing of it reaches the ledger")]
 
 mod arguments;
 mod compare;
+mod documents;
 mod etcd;
 mod figures;
 mod grpc;
@@ -12,8 +13,9 @@ mod ours;
 mod process;
 mod sol3;
 mod submit;
+mod xsd;
 
-pub use arguments::{Bench, BenchLedger, LedgerNode, Peer, Sol3 as Sol3Arguments};
+pub use arguments::{Bench, BenchLedger, BenchXsd, LedgerNode, Peer, Sol3 as Sol3Arguments, XsdPeer};
 
 use crate::cli::session::Failure;
 use crate::config::Misconfigured;
@@ -49,6 +51,7 @@ pub async fn run(verb: Bench) -> Result<(), Failure> {
 fn measure(verb: &Bench) -> Result<bool, Misconfigured> {
     match verb {
         Bench::Ledger(arguments) => ledger(arguments),
+        Bench::Xsd(arguments) => xsd::run(arguments),
         Bench::Sol3(arguments) => sol3(arguments).map(|()| true),
     }
 }

@@ -19,6 +19,7 @@ mod sim;
 pub mod verbs;
 mod watch;
 pub mod wsdl;
+pub mod xsd;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use session::Failure;
@@ -109,7 +110,12 @@ pub enum Verb {
     /// Example: waybill wsdl check mappings/health/visit.wsdl
     #[command(subcommand)]
     Wsdl(wsdl::Wsdl),
-    /// Measures: the ledger beside etcd, and the disks alone.
+    /// Schemas: check them, show what they declare, validate documents of any length.
+    ///
+    /// Example: waybill xsd validate --schema mappings/health/visit.xsd mappings/health/tests/payers/in.xml
+    #[command(subcommand)]
+    Xsd(xsd::Xsd),
+    /// Measures: the ledger beside etcd, the disks alone, parsing and validating beside libxml2 and Xerces.
     ///
     /// Example: waybill bench ledger --peer etcd --etcd /usr/bin/etcd --quick
     #[command(subcommand)]
@@ -487,6 +493,7 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Salt(verb) => salt::run(verb).await,
         Verb::Map(verb) => map::run(&verb),
         Verb::Wsdl(verb) => wsdl::run(&verb),
+        Verb::Xsd(verb) => xsd::run(&verb),
         Verb::Bench(verb) => crate::bench::run(verb).await,
         Verb::Sim(verb) => sim::run(&verb),
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,

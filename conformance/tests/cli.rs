@@ -76,3 +76,83 @@ fn init_makes_a_sector() {
     check(&["init", "--sector", "Energy!", "--dir", name, "--service", "a:1", "--peer", "a:2"], 2, "a-z, 0-9 and -");
     check(&["init", "--sector", "energy", "--dir", name, "--service", "a", "--peer", "a:2"], 2, "host:port");
 }
+
+#[test]
+fn schemas_are_checked_shown_and_documents_validated() {
+    let dir = scratch("cli-xsd");
+    fs::create_dir_all(dir.join("inner")).expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = dir.join(name);
+        fs::write(&path, text).expect("writable");
+        path.display().to_string()
+    };
+    let schema = |body: &str| ["<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>", body, "</xs:schema>"].concat();
+    let items = "<xs:element name='items'><xs:complexType><xs:sequence><xs:element name='item' type='N' maxOccurs='unbounded'/></xs:sequence></xs:complexType></xs:element>";
+    file("n.xsd", &schema("<xs:simpleType name='N'><xs:restriction base='xs:int'/></xs:simpleType>"));
+    let good = file("inner/good.xsd", &schema(&["<xs:include schemaLocation='../n.xsd'/>", items].concat()));
+    let root = dir.display().to_string();
+    // What is outside of the schema's folder is read only if that is allowed; nothing is fetched.
+    check(&["xsd", "check", "--level", "strict", &good], 1, "outside of the schemas' folders");
+    check(&["xsd", "check", "--level", "strict", "--root", &root, &good], 0, "");
+    check(
+        &[
+            "xsd",
+            "check",
+            "--level",
+            "strict",
+            &file("broken.xsd", &schema("<xs:element name='a' type='T'/><xs:element name='b' tipe='T'/>")),
+        ],
+        1,
+        "did you mean 'type'?",
+    );
+    let remote = schema("<xs:import namespace='urn:x' schemaLocation='http://127.0.0.1/x.xsd'/>");
+    check(&["xsd", "check", &file("remote.xsd", &remote)], 0, "nothing is fetched");
+    check(&["xsd", "check", "/nowhere.xsd"], 1, "/nowhere.xsd");
+    check(&["xsd", "show", "--root", &root, &good, "--type", "M"], 2, "there is no type 'M'");
+    let shown = run(&["xsd", "show", "--root", &root, &good, "--element", "items"]);
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.success() && text.contains("item: N  [") && text.contains("1..*"), "{text}");
+
+    let validate =
+        |document: &str, status: i32, told: &str| check(&["xsd", "validate", "--root", &root, "--schema", &good, document], status, told);
+    validate(&file("1.xml", "<items><item>1</item></items>"), 0, "");
+    validate(&file("2.xml", "<items>\n<item>x</item></items>"), 1, "2.xml:2:1");
+    validate(&file("3.xml", "<items>"), 1, "3.xml:1:8");
+    validate("/nowhere.xml", 3, "/nowhere.xml");
+    let json = run(&[
+        "xsd",
+        "validate",
+        "--output",
+        "json",
+        "--root",
+        &root,
+        "--schema",
+        &good,
+        &file("4.xml", "<items><item>x</item><itme/></items>"),
+    ]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    let rules: Vec<&str> =
+        report["documents"][0]["violations"].as_array().expect("violations").iter().filter_map(|found| found["rule"].as_str()).collect();
+    assert_eq!((json.status.code(), rules), (Some(1), vec!["cvc-datatype-valid.1.2.1", "cvc-complex-type.2.4.a"]));
+
+    // 32 MB from a pipe; the memory it took is asked of the system while it waits for the end.
+    let mut child = Command::new(waybill());
+    child
+        .args(["xsd", "validate", "--root", &root, "--schema", &good, "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = child.spawn().expect("waybill runs");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    let part = "<item>12345</item>\n".repeat(1000);
+    std::io::Write::write_all(&mut pipe, b"<items>").expect("it reads");
+    for _ in 0..1800 {
+        std::io::Write::write_all(&mut pipe, part.as_bytes()).expect("it reads");
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    std::io::Write::write_all(&mut pipe, b"</items>").expect("it reads");
+    drop(pipe);
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux").trim().trim_end_matches(" kB").parse::<u64>();
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("-: valid"));
+    assert!(peak.as_ref().is_ok_and(|kib| *kib < 64 << 10), "{peak:?} KiB");
+}

@@ -2,10 +2,13 @@
 //! occurrences, so that `maxOccurs="1000000000"` costs what `maxOccurs="2"` costs.
 
 mod restriction;
+mod table;
 
 use crate::schema::{ElementId, Particle, Source, Term, Wildcard};
 use crate::tree::QName;
 use std::collections::{BTreeMap, HashSet, VecDeque};
+
+pub(crate) use table::{At, Table};
 
 /// A compiled content model. Nothing is accepted by the default one but no child at all.
 #[derive(Clone, Debug, Default)]

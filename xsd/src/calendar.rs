@@ -55,6 +55,14 @@ impl Moment {
         Some(Self { seconds: days(year, month, day) * DAY + of_day, fraction: fraction.trim_end_matches('0').to_owned(), zone })
     }
 
+    /// The same text for equal values.
+    pub(crate) fn canonical(&self) -> String {
+        match self.zone {
+            Some(zone) => format!("{}.{}Z", self.seconds - zone * 60, self.fraction),
+            None => format!("{}.{}", self.seconds, self.fraction),
+        }
+    }
+
     /// Part 2 §3.2.7.4: a moment without zone lies somewhere in a span of 28 hours.
     pub(crate) fn order(&self, other: &Self) -> Option<Ordering> {
         let exact = |left: i64, right: i64| left.cmp(&right).then_with(|| self.fraction.cmp(&other.fraction));

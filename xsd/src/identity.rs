@@ -18,7 +18,6 @@ pub(crate) enum Category {
 
 /// An identity constraint definition. It belongs to an element declaration and holds inside each element of it.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the validator reads what is only checked here")]
 pub(crate) struct IdentityConstraint {
     pub(crate) name: QName,
     pub(crate) category: Category,
@@ -49,7 +48,6 @@ pub(crate) enum NameTest {
 }
 
 impl NameTest {
-    #[allow(dead_code, reason = "the validator asks")]
     pub(crate) fn matches(&self, name: &QName) -> bool {
         match self {
             Self::Any => true,

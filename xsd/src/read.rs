@@ -174,9 +174,19 @@ impl<'t> Reader<Whole<'t>> {
 
     /// A reader over another document in the memory of this one: names keep their numbers.
     #[must_use]
-    pub fn again(mut self, text: &str) -> Reader<Whole<'_>> {
-        self.core.reset();
-        Reader { source: Whole(text), core: self.core }
+    pub fn again(self, text: &str) -> Reader<Whole<'_>> {
+        Reader::in_memory(text, self.core)
+    }
+
+    pub(crate) fn in_memory(text: &'t str, mut core: Core) -> Self {
+        core.reset();
+        Self { source: Whole(text), core }
+    }
+
+    /// Its memory for the next document, unless many names have gathered there.
+    pub(crate) fn into_memory(self) -> Option<Core> {
+        const NAMES_BYTES_MAX: usize = 4 << 20;
+        (self.core.names.cost() <= NAMES_BYTES_MAX).then_some(self.core)
     }
 }
 

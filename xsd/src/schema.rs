@@ -2,11 +2,12 @@
 
 use crate::automaton::Model;
 use crate::identity::{ConstraintId, IdentityConstraint};
+use crate::plan::Plan;
 use crate::simple::{Simple, Variety};
 use crate::tree::{Attribute, Place, QName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use crate::view::{AttributeUse, Child, Choice, ElementDecl, SimpleType, TypeDef};
 
@@ -232,6 +233,8 @@ pub struct Schemas {
     pub(crate) constraints: Vec<IdentityConstraint>,
     /// The notations that are declared: values of `xs:NOTATION`.
     pub(crate) notations: BTreeSet<QName>,
+    /// Made by the first validation.
+    pub(crate) plan: OnceLock<Arc<Plan>>,
 }
 
 impl Schemas {
@@ -255,6 +258,10 @@ impl Schemas {
     /// The named type definitions that documents declare, in the order of their names.
     pub fn types(&self) -> impl Iterator<Item = TypeDef<'_>> {
         self.global_types.iter().filter(|(name, _)| name.namespace() != XSD_NAMESPACE).map(|(_, id)| TypeDef { schemas: self, id: *id })
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        self.plan.get_or_init(|| Arc::new(Plan::new(self)))
     }
 
     pub(crate) fn simple(&self, id: TypeId) -> Option<&Simple> {

@@ -39,3 +39,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn resolve(location: &str, _namespace: &str) -> Option<Vec<u8>> {
     document(location.rsplit('/').next().unwrap_or(location)).map(<[u8]>::to_vec)
 }
+
+/// A unified schema's document by its namespace.
+#[must_use]
+pub fn by_namespace(namespace: &str) -> Option<&'static [u8]> {
+    let name = namespace.strip_prefix("urn:waybill:")?.strip_suffix(":1")?;
+    DOCUMENTS.iter().find(|(file, _)| file.strip_suffix(".xsd") == Some(name)).map(|(_, octets)| *octets)
+}

@@ -1,68 +1,47 @@
-//! The validator: a push machine over start tags, text and end tags, driven by a tree or by the reader.
+//! The validator: a push machine over start tags, text and end tags, driven by a tree or by the reader. It keeps what is open, and
+//! nothing of what is closed but IDs.
 
-use crate::automaton::{Cursor, Model, Target};
+use crate::automaton::{At, Target};
 use crate::chars;
-use crate::event::{Event, Kind as EventKind};
-use crate::load::nearest;
+use crate::event::{Event, Kind as EventKind, Name};
+use crate::frame::{Expect, Frame, Way, is_any};
+use crate::ids::Ids;
+use crate::keys::Keys;
+use crate::plan::{Plan, TypePlan, XSI_LAST, XSI_NIL, XSI_TYPE};
+use crate::report::{limited, qualified, shown, shown_attribute};
 use crate::schema::{
-    ANY_TYPE, AttributeNoun, Complex, Content, Derivations, ElementId, ElementNoun, Kind, Process, Schemas, TypeId, Use, Wildcard,
-    XSD_NAMESPACE, XSI_NAMESPACE,
+    ANY_TYPE, AttributeNoun, Complex, Content, Derivations, ElementDecl, ElementId, ElementNoun, Kind, Process, Schemas, TypeDef, TypeId,
+    Use, Wildcard,
 };
-use crate::scope::Scope;
-use crate::simple::{Identity, Simple, Variety, words};
-use crate::tree::{Attribute, Element, Place, QName};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use crate::simple::{Simple, Variety};
+use crate::site::{Site, Walk};
+use crate::tree::Element;
 
-pub use crate::verdict::{Invalid, VIOLATIONS_MAX, Valid, Violation};
+pub use crate::verdict::{Checker, Invalid, VIOLATIONS_MAX, Valid, Violation};
 
 /// The machine. Feed it one document's start tags, texts and end tags in order.
 pub struct Validator<'s> {
-    schemas: &'s Schemas,
-    scope: Scope,
-    frames: Vec<Frame<'s>>,
-    violations: Vec<Violation>,
-    max: usize,
-    ids: BTreeSet<String>,
-    references: Vec<(String, Place, String)>,
-}
-
-/// An open element.
-struct Frame<'s> {
-    name: QName,
-    prefix: Arc<str>,
-    place: Place,
-    /// Its number among the siblings of its name, from 1; 0 beyond what is counted.
-    number: u32,
-    counts: Vec<(QName, u32)>,
-    element: Option<&'s ElementNoun>,
-    content: Expect<'s>,
-    nil: bool,
+    pub(crate) schemas: &'s Schemas,
+    plan: &'s Plan,
+    pub(crate) frames: Vec<Frame<'s>>,
+    /// For each open element the names of its children that have been, with how many there were.
+    counts: Vec<(usize, u32)>,
+    /// The text of the open elements that have simple content.
     text: String,
-}
-
-/// What an open element may contain.
-enum Expect<'s> {
-    /// Not looked at.
-    Skip,
-    /// No declaration is known: children are checked if they have one.
-    Lax,
-    Empty,
-    Simple(&'s Simple),
-    Elements {
-        mixed: bool,
-        model: &'s Model,
-        cursor: Cursor,
-        /// A child was wrong: what follows cannot be told from its consequences.
-        broken: bool,
-    },
+    /// For each number of a name in the document that in the plan, and one.
+    known: Vec<usize>,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) max: usize,
+    identities: Ids,
+    keys: Keys<'s>,
+    /// Start tags that came without a reader.
+    pushed: Walk<Element>,
 }
 
 /// Names of children that are counted for paths.
 const COUNTED_NAMES_MAX: usize = 32;
-
-/// Names that a message lists.
-const LISTED_MAX: usize = 12;
+/// Octets of the value of an element; one that every text is a value of may be longer.
+const VALUE_BYTES_MAX: usize = 16 << 20;
 
 /// What a start tag is checked against.
 enum Against<'s> {
@@ -71,20 +50,35 @@ enum Against<'s> {
     Element(ElementId, &'s ElementNoun),
 }
 
+/// A violation that has no place yet: rule, what is wrong, what may help.
+pub(crate) type Finding = (&'static str, String, Option<String>);
+
 impl<'s> Validator<'s> {
     /// A machine that stops looking after `max` violations.
     #[must_use]
     pub fn new(schemas: &'s Schemas, max: usize) -> Self {
-        let (ids, references) = (BTreeSet::new(), Vec::new());
-        Self { schemas, scope: Scope::default(), frames: Vec::new(), violations: Vec::new(), max: max.max(1), ids, references }
+        Self {
+            schemas,
+            plan: schemas.plan(),
+            frames: Vec::new(),
+            counts: Vec::new(),
+            text: String::new(),
+            known: Vec::new(),
+            violations: Vec::new(),
+            max: max.max(1),
+            identities: Ids::default(),
+            keys: Keys::default(),
+            pushed: Walk::default(),
+        }
     }
 
-    /// Takes an event of the reader.
+    /// Takes an event; all of one document must come from one reader.
+    #[inline]
     pub fn event(&mut self, event: Event<'_>) {
         match event.kind() {
-            EventKind::Start => self.start(&event.element()),
-            EventKind::Text => self.text(event.text()),
-            EventKind::End => self.end(),
+            EventKind::Start => self.start_at(&event),
+            EventKind::Text => self.text_at(&event, event.text()),
+            EventKind::End => self.end_at(&event),
             EventKind::Comment | EventKind::Instruction => {}
         }
     }
@@ -94,185 +88,213 @@ impl<'s> Validator<'s> {
         std::mem::take(&mut self.violations)
     }
 
+    /// Takes a start tag that comes from no reader: name, declarations, attributes and place of `element`; its content is not looked at.
+    pub fn start(&mut self, element: &Element) {
+        let mut site = std::mem::take(&mut self.pushed);
+        site.enter(element.clone());
+        self.start_at(&site);
+        self.pushed = site;
+    }
+
+    /// Takes character data that comes from no reader.
+    pub fn text(&mut self, text: &str) {
+        let site = std::mem::take(&mut self.pushed);
+        self.text_at(&site, text);
+        self.pushed = site;
+    }
+
+    /// Takes an end tag that comes from no reader.
+    pub fn end(&mut self) {
+        let mut site = std::mem::take(&mut self.pushed);
+        self.end_at(&site);
+        site.leave();
+        self.pushed = site;
+    }
+
     /// Ends the document and returns what was found.
     #[must_use]
     pub fn finish(mut self) -> Vec<Violation> {
-        for (id, place, path) in std::mem::take(&mut self.references) {
-            if !self.ids.contains(&id) && self.violations.len() < self.max {
-                let what = format!("no element of the document has the ID '{id}'");
-                self.violations.push(Violation { rule: "cvc-id.1", place, path, what, help: None });
-            }
+        self.conclude()
+    }
+
+    /// Ends the document and returns what was found; the machine is ready for the next one of the same reader.
+    pub fn conclude(&mut self) -> Vec<Violation> {
+        let left = self.max.saturating_sub(self.violations.len());
+        self.violations.extend(self.identities.conclude().take(left));
+        self.keys = Keys::default();
+        self.frames.clear();
+        self.counts.clear();
+        self.text.clear();
+        std::mem::take(&mut self.violations)
+    }
+
+    /// Forgets the numbers of names: the next document comes from another reader.
+    pub(crate) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// Violations found so far.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// The declaration of the innermost open element, if it is known.
+    #[must_use]
+    pub fn declaration(&self) -> Option<ElementDecl<'s>> {
+        let (id, _) = self.frames.last()?.element?;
+        Some(ElementDecl { schemas: self.schemas, id })
+    }
+
+    /// The type of the innermost open element, after `xsi:type`, if it is known.
+    #[must_use]
+    pub fn definition(&self) -> Option<TypeDef<'s>> {
+        let id = self.frames.last()?.definition?;
+        Some(TypeDef { schemas: self.schemas, id })
+    }
+
+    /// Whether the innermost open element is nil.
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.nil)
+    }
+
+    #[inline]
+    fn number(&mut self, number: usize, planned: impl Fn() -> usize) -> usize {
+        match self.known.get(number) {
+            Some(known) if *known > 0 => known - 1,
+            _ => self.learn(number, planned()),
         }
-        self.violations
     }
 
-    fn path(&self) -> String {
-        let mut path = String::new();
-        for frame in &self.frames {
-            path.push('/');
-            if !frame.prefix.is_empty() {
-                path.push_str(&frame.prefix);
-                path.push(':');
-            }
-            path.push_str(frame.name.local());
-            if frame.number > 1 {
-                path.push_str(&format!("[{}]", frame.number));
-            }
+    #[cold]
+    fn learn(&mut self, number: usize, known: usize) -> usize {
+        if self.known.len() <= number {
+            self.known.resize(number + 1, 0);
         }
-        path
+        self.known.get_mut(number).into_iter().for_each(|slot| *slot = known + 1);
+        known
     }
 
-    fn full(&self) -> bool {
-        self.violations.len() >= self.max
+    fn planned(&mut self, name: Name<'_>) -> usize {
+        let plan = self.plan;
+        self.number(name.number, || plan.number(name.namespace, name.local))
     }
 
-    /// Reports at the innermost open element.
-    fn report(&mut self, rule: &'static str, what: impl Into<String>, help: Option<String>) {
-        if !self.full() {
-            let place = self.frames.last().map(|frame| frame.place).unwrap_or_default();
-            self.violations.push(Violation { rule, place, path: self.path(), what: what.into(), help });
-        }
-    }
-
-    fn report_attribute(&mut self, attribute: &Attribute, rule: &'static str, what: impl Into<String>, help: Option<String>) {
-        self.report(rule, what, help);
-        if let Some(last) = self.violations.last_mut() {
-            let prefix = if attribute.prefix.is_empty() { String::new() } else { format!("{}:", attribute.prefix) };
-            last.path.push_str(&format!("/@{prefix}{}", attribute.name.local()));
-        }
-    }
-
-    /// A name as the document around would write it.
-    fn shown(&self, name: &QName) -> String {
-        match self.scope.prefix_of(name.namespace()) {
-            Some("") => name.local().to_owned(),
-            Some(prefix) => format!("{prefix}:{}", name.local()),
-            None => name.to_string(),
-        }
-    }
-
-    /// Takes a start tag: name, declarations, attributes and place of `element`; its content is not looked at.
-    pub fn start(&mut self, element: &Element) {
-        self.scope.enter_element(element);
-        let number = self.count(element.name());
-        let against = self.against(element);
+    /// Takes a start tag.
+    pub(crate) fn start_at<S: Site>(&mut self, site: &S) {
+        let (plan, number) = (self.plan, site.number());
+        let named = || plan.number(site.name().namespace, site.name().local);
+        let name = self.number(number, named);
+        let ordinal = self.count(number);
+        let against = self.against(site, name);
         self.frames.push(Frame {
-            name: element.name().clone(),
-            prefix: element.prefix().into(),
-            place: element.place(),
-            number,
-            counts: Vec::new(),
+            ordinal,
+            counts: self.counts.len(),
+            text: self.text.len(),
             element: None,
+            definition: None,
             content: Expect::Skip,
             nil: false,
-            text: String::new(),
         });
         let (id, noun) = match against {
-            Ok(Against::Skip) => return,
-            Ok(Against::Lax) => return self.lax(element),
+            Ok(Against::Skip) => return self.watch(site),
+            Ok(Against::Lax) => return self.lax(site),
             Ok(Against::Element(id, noun)) => (id, noun),
-            Err((rule, what, help)) => {
-                self.report(rule, what, help);
-                match self.recover(element.name()) {
+            Err(finding) => {
+                self.report(site, finding);
+                match self.recover(site.name()) {
                     Some(found) => found,
-                    None => return self.lax(element),
+                    None => return self.lax(site),
                 }
             }
         };
-        self.element(element, id, noun);
+        self.element(site, id, noun);
     }
 
-    fn count(&mut self, name: &QName) -> u32 {
-        let Some(parent) = self.frames.last_mut() else { return 1 };
-        if let Some((_, count)) = parent.counts.iter_mut().find(|(counted, _)| counted == name) {
-            *count += 1;
+    #[inline]
+    fn count(&mut self, number: usize) -> u32 {
+        let Some(parent) = self.frames.last() else { return 1 };
+        let counts = self.counts.get_mut(parent.counts..).unwrap_or_default();
+        if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == number) {
+            *count = count.saturating_add(1);
             return *count;
         }
-        if parent.counts.len() >= COUNTED_NAMES_MAX {
+        if counts.len() >= COUNTED_NAMES_MAX {
             return 0;
         }
-        parent.counts.push((name.clone(), 1));
+        self.counts.push((number, 1));
         1
     }
 
     /// What the parent's content says of a child (cvc-complex-type.2, cvc-particle).
-    fn against(&mut self, element: &Element) -> Result<Against<'s>, (&'static str, String, Option<String>)> {
-        let schemas = self.schemas;
-        let name = element.name();
-        let global = schemas.global_elements.get(name).copied();
+    #[inline]
+    fn against<S: Site>(&mut self, site: &S, name: usize) -> Result<Against<'s>, Finding> {
+        let (schemas, plan) = (self.schemas, self.plan);
         let declared = |id: ElementId| schemas.elements.get(id).map_or(Against::Lax, |noun| Against::Element(id, noun));
-        let shown = self.shown(name);
-        let Some(parent) = self.frames.last_mut() else {
-            let near =
-                || nearest(name.local(), schemas.global_elements.keys().map(QName::local)).map(|near| format!("did you mean '{near}'?"));
-            return global.map(declared).ok_or_else(|| ("cvc-elt.1", format!("no schema declares the root element {name}"), near()));
-        };
+        let global = || plan.element(name);
+        let Some(parent) = self.frames.last_mut() else { return global().map(declared).ok_or_else(|| self.no_root(site.name())) };
         if parent.nil {
-            return Err(("cvc-elt.3.2.1", format!("{shown} stands in an element that is nil"), None));
+            return Err(("cvc-elt.3.2.1", format!("{} stands in an element that is nil", site.name()), None));
         }
-        let (model, cursor, broken) = match &mut parent.content {
+        let (model, way, broken) = match &mut parent.content {
             Expect::Skip => return Ok(Against::Skip),
-            Expect::Lax => return Ok(global.map_or(Against::Lax, declared)),
-            Expect::Empty => return Err(("cvc-complex-type.2.1", format!("{shown} stands in an element that must be empty"), None)),
-            Expect::Simple(_) => return Err(("cvc-type.3.1.2", format!("{shown} stands in an element that has text only"), None)),
-            Expect::Elements { .. } if parent.element.is_some_and(|noun| noun.fixed.is_some()) => {
-                return Err(("cvc-elt.5.2.2.1", format!("{shown} stands in an element of a fixed value"), None));
+            Expect::Lax => return Ok(global().map_or(Against::Lax, declared)),
+            Expect::Empty => {
+                return Err(("cvc-complex-type.2.1", format!("{} stands in an element that must be empty", site.name()), None));
             }
-            Expect::Elements { model, cursor, broken, .. } => (*model, cursor, broken),
+            Expect::Simple { .. } => {
+                return Err(("cvc-type.3.1.2", format!("{} stands in an element that has text only", site.name()), None));
+            }
+            Expect::Elements { .. } if parent.element.is_some_and(|(_, noun)| noun.fixed.is_some()) => {
+                return Err(("cvc-elt.5.2.2.1", format!("{} stands in an element of a fixed value", site.name()), None));
+            }
+            Expect::Elements { model, way, broken, .. } => (*model, way, broken),
         };
-        match model.step(cursor, name) {
+        let target = match way {
+            Way::Table(table, at) => table.step(at, name, || site.name().namespace),
+            Way::Model(cursor) => model.step(cursor, &qualified(site.name())),
+        };
+        match target {
             Some(Target::Element(id)) => Ok(declared(id)),
             Some(Target::Any(Wildcard { process: Process::Skip, .. })) => Ok(Against::Skip),
-            Some(Target::Any(Wildcard { process: Process::Lax, .. })) => Ok(global.map_or(Against::Lax, declared)),
-            Some(Target::Any(_)) if element.attribute(XSI_NAMESPACE, "type").is_some() => Ok(global.map_or(Against::Lax, declared)),
-            Some(Target::Any(_)) => global
-                .map(declared)
-                .ok_or_else(|| ("cvc-complex-type.2.4.c", format!("no schema declares {name}, and a declaration is asked for"), None)),
-            None if std::mem::replace(broken, true) => Ok(model.find(name).or(global).map_or(Against::Lax, declared)),
+            Some(Target::Any(Wildcard { process: Process::Lax, .. })) => Ok(global().map_or(Against::Lax, declared)),
+            Some(Target::Any(_)) => match global() {
+                Some(id) => Ok(declared(id)),
+                None if self.xsi(site, XSI_TYPE).is_some() => Ok(Against::Lax),
+                None => {
+                    let what = format!("no schema declares {}, and a declaration is asked for", qualified(site.name()));
+                    Err(("cvc-complex-type.2.4.c", what, None))
+                }
+            },
+            None if std::mem::replace(broken, true) => {
+                Ok(model.find(&qualified(site.name())).or_else(global).map_or(Against::Lax, declared))
+            }
             None => {
-                let expected: Vec<QName> = model.expected(cursor).into_iter().cloned().collect();
-                let open = model.expects_any(cursor);
-                Err(self.unexpected(&shown, name, &expected, open))
+                let cursor = way.cursor();
+                Err(self.unexpected(site, model, &cursor))
             }
         }
-    }
-
-    fn unexpected(&self, shown: &str, name: &QName, expected: &[QName], open: bool) -> (&'static str, String, Option<String>) {
-        if expected.is_empty() && !open {
-            return ("cvc-complex-type.2.4.d", format!("{shown} cannot stand here, where nothing may follow"), None);
-        }
-        let mut list: Vec<String> = expected.iter().take(LISTED_MAX).map(|name| self.shown(name)).collect();
-        if expected.len() > LISTED_MAX {
-            list.push("…".to_owned());
-        }
-        if open {
-            list.push("what a wildcard allows".to_owned());
-        }
-        let what = format!("{shown} cannot stand here; expected: {}", list.join(", "));
-        let other_namespace = expected.iter().find(|other| other.local() == name.local());
-        let help = match other_namespace {
-            Some(other) if other.namespace().is_empty() => Some(format!("'{}' has no namespace here", other.local())),
-            Some(other) => Some(format!("'{}' is of namespace {} here", other.local(), other.namespace())),
-            None => nearest(name.local(), expected.iter().map(QName::local)).map(|near| format!("did you mean '{near}'?")),
-        };
-        ("cvc-complex-type.2.4.a", what, help)
     }
 
     /// A declaration to go on with after a child that cannot stand where it does.
-    fn recover(&self, name: &QName) -> Option<(ElementId, &'s ElementNoun)> {
+    fn recover(&self, name: Name<'_>) -> Option<(ElementId, &'s ElementNoun)> {
         let parent = self.frames.len().checked_sub(2).and_then(|at| self.frames.get(at))?;
         let Expect::Elements { model, .. } = &parent.content else { return None };
-        let id = model.find(name)?;
+        let id = model.find(&qualified(name))?;
         self.schemas.elements.get(id).map(|noun| (id, noun))
     }
 
+    /// The value of one of the attributes that every element may have.
+    fn xsi<'d, S: Site>(&mut self, site: &'d S, wanted: usize) -> Option<&'d str> {
+        site.attributes().find(|(name, _)| self.planned(*name) == wanted).map(|(_, value)| value)
+    }
+
     /// Part 1 §3.3.4, schema-validity assessment without a declaration: `xsi:type` may still name a type.
-    fn lax(&mut self, element: &Element) {
-        match element.attribute(XSI_NAMESPACE, "type") {
-            Some(text) => match self.named_type(text) {
-                Some(definition) => self.typed(element, definition),
-                None => self.set(Expect::Lax),
-            },
+    fn lax<S: Site>(&mut self, site: &S) {
+        self.watch(site);
+        match self.xsi(site, XSI_TYPE).and_then(|text| self.named_type(site, text)) {
+            Some(definition) => self.typed(site, definition),
             None => self.set(Expect::Lax),
         }
     }
@@ -283,75 +305,65 @@ impl<'s> Validator<'s> {
         }
     }
 
-    fn named_type(&mut self, text: &str) -> Option<TypeId> {
-        let Some(name) = self.scope.qname(text) else {
-            self.report("cvc-elt.4.1", format!("xsi:type='{}' is no name, or its prefix is not declared", limited(text)), None);
-            return None;
-        };
-        let found = self.schemas.global_types.get(&name).copied();
-        if found.is_none() {
-            let near = nearest(name.local(), self.schemas.types().filter_map(|known| known.name().map(QName::local)))
-                .map(|near| format!("did you mean '{near}'?"));
-            self.report("cvc-elt.4.2", format!("xsi:type: there is no type {name}"), near);
+    /// Lets the identity constraints around look at the element that starts.
+    #[inline]
+    fn watch<S: Site>(&mut self, site: &S) {
+        if !self.keys.is_idle() {
+            let findings = self.keys.start(site, self.frames.len());
+            findings.into_iter().for_each(|finding| self.report(site, finding));
         }
-        found
     }
 
     /// Part 1 §3.3.4 (cvc-elt).
-    fn element(&mut self, element: &Element, id: ElementId, noun: &'s ElementNoun) {
+    #[inline]
+    fn element<S: Site>(&mut self, site: &S, id: ElementId, noun: &'s ElementNoun) {
         if let Some(frame) = self.frames.last_mut() {
-            frame.element = Some(noun);
+            frame.element = Some((id, noun));
         }
         if noun.is_abstract {
-            let members: Vec<String> = self
-                .schemas
-                .members
-                .get(&id)
-                .into_iter()
-                .flatten()
-                .filter_map(|id| self.schemas.elements.get(*id))
-                .map(|noun| self.shown(&noun.name))
-                .collect();
-            let help = (!members.is_empty()).then(|| format!("one of {} may stand for it", members.join(", ")));
-            self.report("cvc-elt.2", format!("{} is abstract", self.shown(&noun.name)), help);
+            self.is_abstract(site, id, noun);
         }
+        if !noun.constraints.is_empty() {
+            self.keys.open(self.schemas, noun, self.frames.len());
+        }
+        self.watch(site);
         let mut definition = noun.definition;
-        if let Some(text) = element.attribute(XSI_NAMESPACE, "type")
-            && let Some(named) = self.named_type(text)
+        if site.attributes().len() == 0 {
+            return self.typed(site, definition);
+        }
+        if let Some(text) = self.xsi(site, XSI_TYPE)
+            && let Some(named) = self.named_type(site, text)
         {
             let declared_block = self.schemas.types.get(definition).map(|noun| noun.block).unwrap_or_default();
             let methods = self.schemas.methods(named, definition);
             if !self.schemas.derives(named, definition) || methods.has(Derivations(noun.block.0 | declared_block.0)) {
-                let declared = self.type_name(definition);
-                self.report("cvc-elt.4.3", format!("xsi:type: {} is not derived from {declared}, or that is blocked", limited(text)), None);
+                let declared = self.type_name(site, definition);
+                let what = format!("xsi:type: {} is not derived from {declared}, or that is blocked", limited(text));
+                self.report(site, ("cvc-elt.4.3", what, None));
             } else {
                 definition = named;
             }
         }
-        self.typed(element, definition);
-        self.nil(element, noun);
+        self.typed(site, definition);
+        if let Some(text) = self.xsi(site, XSI_NIL) {
+            self.nil(site, noun, text);
+        }
     }
 
-    fn type_name(&self, definition: TypeId) -> String {
-        let name = self.schemas.types.get(definition).and_then(|noun| noun.name.as_ref());
-        name.map_or_else(
-            || "an anonymous type".to_owned(),
-            |name| if name.namespace() == XSD_NAMESPACE { format!("xs:{}", name.local()) } else { self.shown(name) },
-        )
-    }
-
-    fn nil(&mut self, element: &Element, noun: &ElementNoun) {
-        let Some(text) = element.attribute(XSI_NAMESPACE, "nil") else { return };
+    fn nil<S: Site>(&mut self, site: &S, noun: &'s ElementNoun, text: &str) {
         let nil = match chars::trim(text) {
             "true" | "1" => true,
             "false" | "0" => false,
-            _ => return self.report("cvc-datatype-valid.1.2.1", format!("xsi:nil='{}' is neither true nor false", limited(text)), None),
+            _ => {
+                let what = format!("xsi:nil='{}' is neither true nor false", limited(text));
+                return self.report(site, ("cvc-datatype-valid.1.2.1", what, None));
+            }
         };
         if !noun.nillable {
-            return self.report("cvc-elt.3.1", format!("{} is not nillable", self.shown(&noun.name)), None);
+            return self.report(site, ("cvc-elt.3.1", format!("{} is not nillable", shown(site, &noun.name)), None));
         }
         if nil && noun.fixed.is_some() {
-            self.report("cvc-elt.3.2.2", "an element with a fixed value is not nil", None);
+            self.report(site, ("cvc-elt.3.2.2", "an element with a fixed value is not nil".to_owned(), None));
         }
         if let Some(frame) = self.frames.last_mut() {
             frame.nil = nil;
@@ -359,196 +371,230 @@ impl<'s> Validator<'s> {
     }
 
     /// Part 1 §3.4.4 (cvc-type, cvc-complex-type.3 and .4): attributes now, content as it comes.
-    fn typed(&mut self, element: &Element, definition: TypeId) {
+    #[inline]
+    fn typed<S: Site>(&mut self, site: &S, definition: TypeId) {
         let Some(noun) = self.schemas.types.get(definition) else { return };
         if noun.is_abstract {
-            let concrete: Vec<String> = crate::schema::TypeDef { schemas: self.schemas, id: definition }
-                .concrete_types()
-                .iter()
-                .filter_map(|known| known.name())
-                .map(|name| self.shown(name))
-                .collect();
-            let help = (!concrete.is_empty()).then(|| format!("xsi:type may name {}", concrete.join(", ")));
-            self.report("cvc-type.2", format!("the type {} is abstract", self.type_name(definition)), help);
+            self.is_abstract_type(site, definition);
         }
-        match &noun.kind {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.definition = Some(definition);
+        }
+        if noun.opaque {
+            return self.set(Expect::Lax);
+        }
+        let complex = match &noun.kind {
             Kind::Simple(simple) => {
-                self.set(Expect::Simple(simple));
-                if let Some(attribute) = element.attributes().iter().find(|attribute| attribute.name.namespace() != XSI_NAMESPACE) {
-                    self.report_attribute(attribute, "cvc-type.3.1.1", "an element of a simple type has no attributes", None);
+                self.set(Expect::Simple { simple, any: !self.keys.is_watching() && is_any(simple) });
+                let other = site.attributes().find(|(name, _)| name.namespace != crate::schema::XSI_NAMESPACE);
+                if let Some((name, _)) = other {
+                    let what = "an element of a simple type has no attributes".to_owned();
+                    self.report_attribute(site, name, ("cvc-type.3.1.1", what, None));
                 }
+                return;
             }
-            Kind::Complex(complex) => {
-                let content = match &complex.content {
-                    Content::Empty => Expect::Empty,
-                    Content::Simple(simple) => self.schemas.simple(*simple).map_or(Expect::Skip, Expect::Simple),
-                    Content::Elements { .. } if definition == ANY_TYPE => Expect::Lax,
-                    Content::Elements { mixed, model, .. } => {
-                        Expect::Elements { mixed: *mixed, model, cursor: model.start(), broken: false }
-                    }
-                };
-                self.set(content);
-                self.attributes(element, complex);
+            Kind::Complex(complex) => complex,
+        };
+        let (schemas, plan) = (self.schemas, self.plan);
+        let Some(types) = plan.of(schemas, definition) else { return };
+        let content = match &complex.content {
+            Content::Empty => Expect::Empty,
+            Content::Simple(simple) => schemas.simple(*simple).map_or(Expect::Skip, |simple| {
+                let any = !self.keys.is_watching() && is_any(simple);
+                Expect::Simple { simple, any }
+            }),
+            Content::Elements { .. } if definition == ANY_TYPE => Expect::Lax,
+            Content::Elements { mixed, model, .. } => {
+                let way = types.table.as_ref().map(|table| Way::Table(table, At::default()));
+                let way = way.unwrap_or_else(|| Way::Model(Box::new(model.start())));
+                Expect::Elements { mixed: *mixed, model, way, broken: false }
             }
+        };
+        self.set(content);
+        if types.required != 0 || site.attributes().len() > 0 || complex.attributes.len() > 128 {
+            self.attributes(site, complex, types);
         }
     }
 
-    fn attributes(&mut self, element: &Element, complex: &'s Complex) {
+    fn attributes<S: Site>(&mut self, site: &S, complex: &'s Complex, types: &'s TypePlan) {
         let schemas = self.schemas;
         let declared = |used: &Use| schemas.attributes.get(used.attribute);
-        for attribute in element.attributes() {
-            let own = complex
-                .attributes
-                .iter()
-                .find_map(|used| declared(used).filter(|noun| noun.name == attribute.name).map(|noun| (used, noun)));
-            if let Some((used, noun)) = own {
-                let fixed = used.fixed.as_deref().or(noun.fixed.as_deref());
-                self.attribute(attribute, noun, fixed);
-                continue;
-            }
-            if attribute.name.namespace() == XSI_NAMESPACE
-                && matches!(attribute.name.local(), "type" | "nil" | "schemaLocation" | "noNamespaceSchemaLocation")
+        let mut seen: u128 = 0;
+        for (name, value) in site.attributes() {
+            let number = self.planned(name);
+            let own = types.uses.iter().position(|used| *used == number && number != 0);
+            if let Some((at, used)) = own.and_then(|at| complex.attributes.get(at).map(|used| (at, used)))
+                && let Some(noun) = declared(used)
             {
+                seen |= u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at)).unwrap_or_default();
+                self.attribute(site, (name, value), noun, used.fixed.as_deref().or(noun.fixed.as_deref()));
                 continue;
             }
-            let wildcard = complex.any_attribute.as_ref().filter(|any| any.allows(attribute.name.namespace()));
-            let global = schemas.global_attributes.get(&attribute.name).and_then(|id| schemas.attributes.get(*id));
+            if (1..=XSI_LAST).contains(&number) {
+                continue;
+            }
+            let wildcard = complex.any_attribute.as_ref().filter(|any| any.allows(name.namespace));
+            let global = self.plan.attribute(number).and_then(|id| schemas.attributes.get(id));
             match (wildcard.map(|any| any.process), global) {
                 (Some(Process::Skip), _) | (Some(Process::Lax), None) => {}
-                (Some(_), Some(noun)) => self.attribute(attribute, noun, noun.fixed.as_deref()),
-                (Some(Process::Strict), None) => self.report_attribute(
-                    attribute,
-                    "cvc-complex-type.3.2.2",
-                    "no schema declares the attribute, and a declaration is asked for",
-                    None,
-                ),
-                (None, _) => {
-                    let names = complex.attributes.iter().filter_map(declared).map(|noun| noun.name.local());
-                    let help = nearest(attribute.name.local(), names).map(|near| format!("did you mean '{near}'?"));
-                    let what = format!("{} has no attribute {}", element.name().local(), attribute.name);
-                    self.report_attribute(attribute, "cvc-complex-type.3.2.2", what, help);
+                (Some(_), Some(noun)) => self.attribute(site, (name, value), noun, noun.fixed.as_deref()),
+                (Some(Process::Strict), None) => {
+                    let what = "no schema declares the attribute, and a declaration is asked for".to_owned();
+                    self.report_attribute(site, name, ("cvc-complex-type.3.2.2", what, None));
                 }
+                (None, _) => self.no_attribute(site, complex, name),
             }
+        }
+        if types.required & !seen == 0 && complex.attributes.len() <= 128 {
+            return;
         }
         for noun in complex.attributes.iter().filter(|used| used.required).filter_map(declared) {
-            if element.attribute(noun.name.namespace(), noun.name.local()).is_none() {
-                self.report("cvc-complex-type.4", format!("the attribute {} is missing", self.shown_attribute(&noun.name)), None);
+            if !site.attributes().any(|(name, _)| name.is(noun.name.namespace(), noun.name.local())) {
+                self.report(site, ("cvc-complex-type.4", format!("the attribute {} is missing", shown_attribute(site, &noun.name)), None));
             }
         }
     }
 
-    fn shown_attribute(&self, name: &QName) -> String {
-        if name.namespace().is_empty() { name.local().to_owned() } else { self.shown(name) }
-    }
-
-    fn attribute(&mut self, attribute: &Attribute, noun: &'s AttributeNoun, fixed: Option<&str>) {
-        let Some(simple) = self.schemas.simple(noun.definition) else { return };
-        match simple.value(self.schemas, &attribute.value, Some(&self.scope)) {
+    fn attribute<S: Site>(&mut self, site: &S, attribute: (Name<'_>, &str), noun: &'s AttributeNoun, fixed: Option<&str>) {
+        let (name, text) = attribute;
+        let wanted = |simple: &&Simple| fixed.is_some() || self.keys.is_watching() || !is_any(simple);
+        let Some(simple) = self.schemas.simple(noun.definition).filter(wanted) else { return };
+        match simple.value(self.schemas, text, Some(site.scope())) {
             Err(failure) => {
-                let help = suggestion(failure.rule, simple, &attribute.value);
-                self.report_attribute(attribute, failure.rule, failure.what, help);
+                let help = crate::report::suggestion(failure.rule, simple, text);
+                self.report_attribute(site, name, (failure.rule, failure.what, help));
             }
             Ok(value) => {
-                let same =
-                    fixed.is_none_or(|fixed| simple.value(self.schemas, fixed, Some(&self.scope)).is_ok_and(|fixed| fixed.equals(&value)));
-                if !same {
-                    self.report_attribute(
-                        attribute,
-                        "cvc-au",
-                        format!("the value is not the fixed one, '{}'", fixed.unwrap_or_default()),
-                        None,
-                    );
+                let same = |fixed: &str| {
+                    fixed == text || simple.value(self.schemas, fixed, Some(site.scope())).is_ok_and(|fixed| fixed.equals(&value))
+                };
+                if let Some(fixed) = fixed.filter(|fixed| !same(fixed)) {
+                    self.report_attribute(site, name, ("cvc-au", format!("the value is not the fixed one, '{fixed}'"), None));
                 }
-                self.identify(simple, &attribute.value);
+                if self.keys.is_watching() {
+                    let findings = self.keys.attribute(site, self.frames.len(), name, &value);
+                    findings.into_iter().for_each(|finding| self.report_attribute(site, name, finding));
+                }
+                self.identify(site, simple, text);
             }
         }
     }
 
     /// Part 1 §3.15.4 (cvc-id): an ID stands once, a reference has its ID.
-    fn identify(&mut self, simple: &Simple, text: &str) {
-        if simple.identity == Identity::None || matches!(simple.variety, Variety::Union(_)) {
+    fn identify<S: Site>(&mut self, site: &S, simple: &Simple, text: &str) {
+        if simple.identity == crate::simple::Identity::None || matches!(simple.variety, Variety::Union(_)) {
             return;
         }
-        for word in words(text) {
-            if simple.identity == Identity::Reference {
-                let place = self.frames.last().map(|frame| frame.place).unwrap_or_default();
-                self.references.push((word.to_owned(), place, self.path()));
-            } else if !self.ids.insert(word.to_owned()) {
-                self.report("cvc-id.2", format!("a second element has the ID '{}'", limited(word)), None);
-            }
+        let mut identities = std::mem::take(&mut self.identities);
+        let taken = identities.take(simple.identity, text, || (site.place_at(self.frames.len()), self.path(site)));
+        self.identities = identities;
+        if let Err(finding) = taken {
+            self.report(site, finding);
         }
     }
 
     /// Takes character data.
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text_at<S: Site>(&mut self, site: &S, text: &str) {
         let Some(frame) = self.frames.last_mut() else { return };
         if frame.nil && !text.is_empty() {
-            return self.report("cvc-elt.3.2.1", "an element that is nil has text", None);
+            return self.report(site, ("cvc-elt.3.2.1", "an element that is nil has text".to_owned(), None));
         }
-        match &frame.content {
-            Expect::Simple(_) => frame.text.push_str(text),
-            Expect::Elements { mixed: true, .. } if frame.element.is_some_and(|noun| noun.fixed.is_some()) => frame.text.push_str(text),
-            Expect::Elements { mixed: false, .. } if !chars::is_blank(text) => {
-                self.report("cvc-complex-type.2.3", "text stands between child elements", None);
+        let finding = match &mut frame.content {
+            // All that counts of such a text is whether there is one.
+            Expect::Simple { any: true, .. } if self.text.len() > frame.text => return,
+            Expect::Simple { any: true, .. } if frame.element.is_none_or(|(_, noun)| noun.fixed.is_none()) => {
+                return self.text.push_str(if text.is_empty() { "" } else { "." });
             }
-            Expect::Empty if !text.is_empty() => self.report("cvc-complex-type.2.1", "text stands in an element that must be empty", None),
-            _ => {}
-        }
+            Expect::Simple { any, .. } => {
+                self.text.push_str(text);
+                if self.text.len() - frame.text <= VALUE_BYTES_MAX {
+                    return;
+                }
+                *any = true;
+                self.text.truncate(frame.text);
+                ("cvc-simple-type", format!("a value of more than {VALUE_BYTES_MAX} bytes, which is not looked at"))
+            }
+            Expect::Elements { mixed: true, .. } if frame.element.is_some_and(|(_, noun)| noun.fixed.is_some()) => {
+                let left = (frame.text + VALUE_BYTES_MAX).saturating_sub(self.text.len());
+                return self.text.push_str(text.get(..left).unwrap_or(text));
+            }
+            Expect::Elements { mixed: false, .. } if !chars::is_blank(text) => {
+                ("cvc-complex-type.2.3", "text stands between child elements".to_owned())
+            }
+            Expect::Empty if !text.is_empty() => ("cvc-complex-type.2.1", "text stands in an element that must be empty".to_owned()),
+            _ => return,
+        };
+        self.report(site, (finding.0, finding.1, None));
     }
 
     /// Takes an end tag.
-    pub fn end(&mut self) {
-        if let Some(frame) = self.frames.last_mut().filter(|frame| !frame.nil) {
-            let text = std::mem::take(&mut frame.text);
-            let noun = frame.element;
+    pub(crate) fn end_at<S: Site>(&mut self, site: &S) {
+        if let Some(frame) = self.frames.last().filter(|frame| !frame.nil) {
+            let noun = frame.element.map(|(_, noun)| noun);
+            let start = frame.text;
             match &frame.content {
-                Expect::Simple(simple) => {
+                Expect::Simple { any: true, .. } if noun.is_none_or(|noun| noun.fixed.is_none() && noun.default.is_none()) => {}
+                Expect::Simple { simple, .. } => {
                     let simple: &'s Simple = simple;
-                    self.content(simple, noun, &text);
+                    self.content(site, simple, noun, start);
                 }
-                Expect::Elements { model, cursor, broken: false, .. } if !model.accepts(cursor) => {
-                    let expected: Vec<QName> = model.expected(cursor).into_iter().cloned().collect();
-                    let list: Vec<String> = expected.iter().take(LISTED_MAX).map(|name| self.shown(name)).collect();
-                    self.report("cvc-complex-type.2.4.b", format!("the content is not complete; expected: {}", list.join(", ")), None);
+                Expect::Elements { model, way, broken: false, .. } if !way.accepts(model) => {
+                    let finding = self.incomplete(site, model, &way.cursor());
+                    self.report(site, finding);
                 }
                 Expect::Elements { .. } => {
+                    let text = self.text.get(start..).unwrap_or_default();
                     let fixed = noun.and_then(|noun| noun.fixed.as_deref()).filter(|fixed| *fixed != text && !text.is_empty());
                     if let Some(fixed) = fixed {
-                        self.report("cvc-elt.5.2.2.2.1", format!("the text is not the fixed one, '{fixed}'"), None);
+                        self.report(site, ("cvc-elt.5.2.2.2.1", format!("the text is not the fixed one, '{fixed}'"), None));
                     }
                 }
                 Expect::Skip | Expect::Lax | Expect::Empty => {}
             }
         }
-        self.frames.pop();
-        self.scope.leave();
+        if !self.keys.is_idle() {
+            self.end_keys(site);
+        }
+        if let Some(frame) = self.frames.pop() {
+            self.counts.truncate(frame.counts);
+            self.text.truncate(frame.text);
+        }
+    }
+
+    fn end_keys<S: Site>(&mut self, site: &S) {
+        let mut keys = std::mem::take(&mut self.keys);
+        let (findings, violations) = keys.end(self.schemas, self.frames.len(), self.is_nil(), || self.path(site));
+        self.keys = keys;
+        findings.into_iter().for_each(|finding| self.report(site, finding));
+        let left = self.max.saturating_sub(self.violations.len());
+        self.violations.extend(violations.into_iter().take(left));
     }
 
     /// Part 1 §3.3.4, cvc-elt.5: an empty element has its default or fixed value, which `xsi:type` may have made wrong.
-    fn content(&mut self, simple: &'s Simple, noun: Option<&'s ElementNoun>, text: &str) {
+    fn content<S: Site>(&mut self, site: &S, simple: &'s Simple, noun: Option<&'s ElementNoun>, start: usize) {
+        let buffer = std::mem::take(&mut self.text);
+        let own = buffer.get(start..).unwrap_or_default();
         let fixed = noun.and_then(|noun| noun.fixed.as_deref());
-        let implied = noun.and_then(|noun| noun.default.as_deref()).or(fixed).filter(|_| text.is_empty());
-        let text = implied.unwrap_or(text);
-        match simple.value(self.schemas, text, Some(&self.scope)) {
-            Err(failure) => self.report(failure.rule, failure.what, suggestion(failure.rule, simple, text)),
+        let implied = noun.and_then(|noun| noun.default.as_deref()).or(fixed).filter(|_| own.is_empty());
+        let text = implied.unwrap_or(own);
+        match simple.value(self.schemas, text, Some(site.scope())) {
+            Err(failure) => {
+                let help = crate::report::suggestion(failure.rule, simple, text);
+                self.report(site, (failure.rule, failure.what, help));
+            }
             Ok(value) => {
-                let same =
-                    fixed.is_none_or(|fixed| simple.value(self.schemas, fixed, Some(&self.scope)).is_ok_and(|fixed| fixed.equals(&value)));
-                if !same {
-                    self.report("cvc-elt.5.2.2.2.2", format!("the value is not the fixed one, '{}'", fixed.unwrap_or_default()), None);
+                let same = |fixed: &str| {
+                    fixed == text || simple.value(self.schemas, fixed, Some(site.scope())).is_ok_and(|fixed| fixed.equals(&value))
+                };
+                if let Some(fixed) = fixed.filter(|fixed| !same(fixed)) {
+                    self.report(site, ("cvc-elt.5.2.2.2.2", format!("the value is not the fixed one, '{fixed}'"), None));
                 }
-                self.identify(simple, text);
+                if self.keys.is_watching() {
+                    self.keys.value(self.frames.len(), &value);
+                }
+                self.identify(site, simple, text);
             }
         }
+        self.text = buffer;
     }
-}
-
-fn suggestion(rule: &str, simple: &Simple, text: &str) -> Option<String> {
-    let values = simple.facets.enumeration.as_ref().filter(|_| rule == "cvc-enumeration-valid")?;
-    nearest(chars::trim(text), values.iter().map(|value| value.lexical.as_str())).map(|near| format!("did you mean '{near}'?"))
-}
-
-/// The start of what a peer wrote, short enough for a message.
-fn limited(text: &str) -> String {
-    text.chars().take(60).collect()
 }

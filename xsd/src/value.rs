@@ -203,6 +203,11 @@ impl<'t> Decimal<'t> {
         }
     }
 
+    /// The same text for equal values.
+    pub(crate) fn canonical(&self) -> String {
+        format!("{}{}.{}", if self.negative { "-" } else { "" }, self.integer, self.fraction)
+    }
+
     /// Significant digits (totalDigits): zeros that carry nothing do not count.
     pub(crate) fn digits(&self) -> usize {
         match self.integer.is_empty() {

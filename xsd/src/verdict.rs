@@ -1,9 +1,14 @@
 //! What validation says: a document that is [`Valid`], or the violations.
 
+use crate::read::{Limits, Malformed, Reader};
 use crate::schema::Schemas;
+use crate::site::Walk;
+use crate::source::Source;
+use crate::token::Core;
 use crate::tree::{Element, Node, Place};
 use crate::validate::Validator;
 use std::fmt;
+use std::io::Read;
 
 /// A document that is valid against the schemas that made it. Defaults are not inserted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,19 +89,92 @@ impl Schemas {
     #[must_use]
     pub fn validate_all(&self, element: &Element, max: usize) -> Vec<Violation> {
         let mut validator = Validator::new(self, max);
-        walk(&mut validator, element);
+        walk(&mut validator, &mut Walk::default(), element);
         validator.finish()
+    }
+
+    /// Reads and validates a document that is in memory: the first `max` violations. `charset` is what the transport said.
+    ///
+    /// # Errors
+    /// Not well formed, not allowed, or too large.
+    pub fn validate_octets(&self, octets: &[u8], charset: Option<&str>, limits: &Limits, max: usize) -> Result<Vec<Violation>, Malformed> {
+        let text = crate::read::text(octets, charset, limits)?;
+        validate(self, Reader::new(&text, limits), max)
+    }
+
+    /// Reads and validates a document part by part, in memory that does not grow with it: the first `max` violations.
+    ///
+    /// # Errors
+    /// Not well formed, not allowed, or what is in memory at once is too large.
+    pub fn validate_stream(
+        &self,
+        from: impl Read,
+        charset: Option<&str>,
+        limits: &Limits,
+        max: usize,
+    ) -> Result<Vec<Violation>, Malformed> {
+        validate(self, Reader::stream(from, charset, limits)?, max)
     }
 }
 
-fn walk(validator: &mut Validator<'_>, element: &Element) {
-    validator.start(element);
+fn validate<S: Source>(schemas: &Schemas, mut reader: Reader<S>, max: usize) -> Result<Vec<Violation>, Malformed> {
+    let mut validator = Validator::new(schemas, max);
+    while let Some(event) = reader.next_event()? {
+        validator.event(event);
+    }
+    Ok(validator.finish())
+}
+
+/// Validates documents that are in memory, one after the other, in the same memory.
+pub struct Checker<'s> {
+    validator: Validator<'s>,
+    core: Option<Core>,
+    limits: Limits,
+}
+
+impl<'s> Checker<'s> {
+    /// A checker that stops looking after `max` violations of a document.
+    #[must_use]
+    pub fn new(schemas: &'s Schemas, limits: &Limits, max: usize) -> Self {
+        Self { validator: Validator::new(schemas, max), core: None, limits: *limits }
+    }
+
+    /// Reads and validates a document: the violations, none if it is valid.
+    ///
+    /// # Errors
+    /// Not well formed, not allowed, or too large.
+    pub fn check(&mut self, octets: &[u8], charset: Option<&str>) -> Result<Vec<Violation>, Malformed> {
+        let text = crate::read::text(octets, charset, &self.limits)?;
+        let mut reader = match self.core.take() {
+            Some(core) => Reader::in_memory(&text, core),
+            None => {
+                self.validator.forget();
+                Reader::new(&text, &self.limits)
+            }
+        };
+        let read = loop {
+            match reader.next_event() {
+                Ok(Some(event)) => self.validator.event(event),
+                Ok(None) => break Ok(()),
+                Err(malformed) => break Err(malformed),
+            }
+        };
+        self.core = reader.into_memory();
+        let violations = self.validator.conclude();
+        read.map(|()| violations)
+    }
+}
+
+fn walk<'e>(validator: &mut Validator<'_>, site: &mut Walk<&'e Element>, element: &'e Element) {
+    site.enter(element);
+    validator.start_at(site);
     for node in element.children() {
         match node {
-            Node::Element(child) => walk(validator, child),
-            Node::Text(text) => validator.text(text),
+            Node::Element(child) => walk(validator, site, child),
+            Node::Text(text) => validator.text_at(site, text),
             Node::Comment | Node::Instruction { .. } => {}
         }
     }
-    validator.end();
+    validator.end_at(site);
+    site.leave();
 }

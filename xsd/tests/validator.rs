@@ -6,6 +6,7 @@ use xsd::read::{Limits, read};
 use xsd::schema::Schemas;
 use xsd::tree::QName;
 use xsd::unified;
+use xsd::validate::Checker;
 
 fn load(text: &str) -> Result<Schemas, Vec<String>> {
     let found = Schemas::load(&[("t.xsd", text.as_bytes())], &|location, _| {
@@ -26,8 +27,13 @@ fn schema(attributes: &str, body: &str) -> String {
 
 fn verdict(schemas: &Schemas, instance: &str) -> String {
     let root = read(instance.as_bytes(), None, &Limits::default()).unwrap_or_else(|error| panic!("{instance}: {error}"));
-    let found: Vec<String> =
-        schemas.validate_all(&root, 50).iter().map(|violation| format!("{} {}", violation.rule, violation.path)).collect();
+    let found = schemas.validate_all(&root, 50);
+    // A tree, a document in memory and one in parts are validated alike.
+    let limits = Limits::default();
+    let again = Checker::new(schemas, &limits, 50).check(instance.as_bytes(), None);
+    assert_eq!(again.as_ref(), Ok(&found), "{instance}");
+    assert_eq!(schemas.validate_stream(instance.as_bytes(), None, &limits, 50).as_ref(), Ok(&found), "{instance}");
+    let found: Vec<String> = found.iter().map(|violation| format!("{} {}", violation.rule, violation.path)).collect();
     if found.is_empty() { "valid".to_owned() } else { found.join("; ") }
 }
 
@@ -494,4 +500,43 @@ fn restrictions_accept_what_their_base_accepts() {
     check(&restricted(&sequence(a), &sequence("<xs:element name='a' type='xs:decimal'/>")), &["derivation-ok-restriction.5 3:14"]);
     check(&restricted(&sequence(a), &sequence("<xs:any/>")), &["derivation-ok-restriction.5 3:14"]);
     check(&restricted(&sequence(a), ""), &["derivation-ok-restriction.5 2:106"]);
+}
+
+#[test]
+fn keys_are_unique_and_references_are_found() {
+    let city = "<xs:element name='city'><xs:complexType><xs:sequence><xs:element name='w' maxOccurs='9'><xs:complexType><xs:sequence>\
+        <xs:element name='n' type='xs:decimal' nillable='true' minOccurs='0' maxOccurs='2'/><xs:element name='s' type='xs:string' minOccurs='0'/></xs:sequence>\
+        <xs:attribute name='id' type='xs:token'/><xs:attribute name='to' type='xs:token'/></xs:complexType></xs:element></xs:sequence></xs:complexType>\
+        <xs:key name='k'><xs:selector xpath='w'/><xs:field xpath='n'/></xs:key>\
+        <xs:unique name='u'><xs:selector xpath='.//w | x'/><xs:field xpath='@id'/><xs:field xpath='s'/></xs:unique>\
+        <xs:keyref name='r' refer='i'><xs:selector xpath='w'/><xs:field xpath='@to'/></xs:keyref>\
+        <xs:unique name='i'><xs:selector xpath='./w'/><xs:field xpath='@id'/></xs:unique></xs:element>";
+    check(
+        city,
+        &[
+            ("<city><w><n>1</n></w><w><n>2</n></w></city>", "valid"),
+            ("<city><w><n>1</n></w><w><n>1.0</n></w></city>", "cvc-identity-constraint.4.2.2 /city/w[2]"),
+            ("<city><w/></city>", "cvc-identity-constraint.4.2.1 /city/w"),
+            ("<city><w><n xsi:nil='true' XSI/></w></city>", "cvc-identity-constraint.4.2.3 /city/w/n"),
+            ("<city><w><n>1</n><n>2</n></w></city>", "cvc-identity-constraint.3 /city/w/n[2]"),
+            ("<city><w id='a'><n>1</n><s>x</s></w><w id='b'><n>2</n><s>x</s></w></city>", "valid"),
+            ("<city><w id='a'><n>1</n></w><w id=' a '><n>2</n></w></city>", "cvc-identity-constraint.4.1 /city/w[2]"),
+            ("<city><w id='a'><n>1</n><s>x</s></w><w id='b' to='a'><n>2</n></w></city>", "valid"),
+            ("<city><w to='c'><n>1</n></w><w id='b'><n>2</n></w></city>", "cvc-identity-constraint.4.3 /city/w"),
+            ("<city><w to='b'><n>1</n></w><w id='b'><n>2</n></w></city>", "valid"),
+        ],
+    );
+    // A key of an inner element can be referred to from around it.
+    check(
+        "<xs:element name='r'><xs:complexType><xs:sequence><xs:element ref='l' maxOccurs='2'/><xs:element name='f' type='xs:dateTime' minOccurs='0'/></xs:sequence></xs:complexType>\
+         <xs:keyref name='kr' refer='k'><xs:selector xpath='f'/><xs:field xpath='.'/></xs:keyref></xs:element>\
+         <xs:element name='l'><xs:complexType><xs:sequence><xs:element name='e' type='xs:dateTime' maxOccurs='9'/></xs:sequence></xs:complexType>\
+         <xs:key name='k'><xs:selector xpath='e'/><xs:field xpath='.'/></xs:key></xs:element>",
+        &[
+            ("<r><l><e>2024-01-01T12:00:00Z</e></l><f>2024-01-01T13:00:00+01:00</f></r>", "valid"),
+            ("<r><l><e>2024-01-01T12:00:00Z</e></l><f>2024-01-01T12:00:01Z</f></r>", "cvc-identity-constraint.4.3 /r/f"),
+            ("<r><l><e>2024-01-01T12:00:00Z</e></l><l><e>2024-01-01T12:00:00Z</e></l></r>", "valid"),
+            ("<r><l><e>2024-01-01T12:00:00Z</e><e>2024-01-01T12:00:00.0Z</e></l></r>", "cvc-identity-constraint.4.2.2 /r/l/e[2]"),
+        ],
+    );
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum Bench {
     /// Three processes of this program and three of etcd on the loopback, in turn. Ends 1 when a figure misses its floor.
     Ledger(BenchLedger),
+    /// Parse and validate, beside libxml2 in process and Xerces in a warm JVM, in turn. Ends 1 when a figure misses its floor.
+    Xsd(BenchXsd),
     /// The physical limit: an append that a majority of three has with fdatasync.
     Sol3(Sol3),
 }
@@ -43,6 +45,35 @@ pub struct BenchLedger {
 pub enum Peer {
     /// etcd.
     Etcd,
+}
+
+/// Arguments of `bench xsd`.
+#[derive(Debug, Args)]
+pub struct BenchXsd {
+    /// Whom to measure beside.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "libxml2,xerces")]
+    pub peer: Vec<XsdPeer>,
+    /// Where the peers' sources are.
+    #[arg(long, default_value = "conformance/peers/xsd")]
+    pub peers: PathBuf,
+    /// Where the documents and schemas go; must not exist, and is removed at the end.
+    #[arg(long, default_value = "bench-data")]
+    pub dir: PathBuf,
+    /// Print one JSON object a line and figure.
+    #[arg(long)]
+    pub json: bool,
+    /// Fewer and shorter rounds.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// Validators to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum XsdPeer {
+    /// libxml2, through a small C program that is compiled here.
+    Libxml2,
+    /// The JDK's Xerces.
+    Xerces,
 }
 
 /// Arguments of `bench sol3`.
