@@ -38,6 +38,9 @@ pub(super) struct Compare {
     pub(super) keys: u64,
 }
 
+/// How often a burst is made until it counts.
+const BURST_TRIES: usize = 3;
+
 impl Compare {
     /// Bursts in turn; `latency` gives mean milliseconds instead of records a second.
     pub(super) fn load(&mut self, id: &str, load: Load, latency: bool, floor: Floor) -> Result<Figure, Misconfigured> {
@@ -45,9 +48,9 @@ impl Compare {
         let mut guess = 20_000.0;
         for _ in 0..self.rounds {
             limits.push(self.limit.measure(self.burst / 5)?.as_secs_f64());
-            let rate = load_ours(&self.ours, &mut self.records, load, self.burst, guess)?;
+            let rate = again(|| load_ours(&self.ours, &mut self.records, load, self.burst, guess))?;
             guess = rate;
-            let theirs = self.load_etcd(load)?;
+            let theirs = again(|| self.load_etcd(load))?;
             ratios.push(if latency { theirs / rate } else { rate / theirs });
             ours.push(rate);
             etcd.push(theirs);
@@ -234,6 +237,17 @@ fn oldest(mut connection: Connection<Submit>, over: &AtomicBool) -> Result<Durat
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(oldest)
+}
+
+/// A burst in which a system changed its leader, and so refused something, measures that and is made again; this is said.
+fn again(mut burst: impl FnMut() -> Result<f64, Misconfigured>) -> Result<f64, Misconfigured> {
+    for _ in 1..BURST_TRIES {
+        match burst() {
+            Err(error) => tracing::warn!(%error, "a burst is made again"),
+            measured => return measured,
+        }
+    }
+    burst()
 }
 
 /// A burst on our nodes: records a second, as the tree counts them.
