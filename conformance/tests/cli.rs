@@ -134,13 +134,20 @@ fn schemas_are_checked_shown_and_documents_validated() {
     let rules: Vec<&str> =
         report["documents"][0]["violations"].as_array().expect("violations").iter().filter_map(|found| found["rule"].as_str()).collect();
     assert_eq!((json.status.code(), rules), (Some(1), vec!["cvc-datatype-valid.1.2.1", "cvc-complex-type.2.4.a"]));
+}
 
+#[test]
+fn a_document_larger_than_memory_is_validated_from_a_pipe() {
+    let dir = scratch("cli-pipe");
+    fs::create_dir_all(&dir).expect("a directory");
+    let schema = dir.join("items.xsd");
+    let text = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'><xs:element name='items'><xs:complexType><xs:sequence>\
+                <xs:element name='item' type='xs:int' maxOccurs='unbounded'/></xs:sequence></xs:complexType></xs:element></xs:schema>";
+    fs::write(&schema, text).expect("writable");
+    let schema = schema.display().to_string();
     // 32 MB from a pipe; the memory it took is asked of the system while it waits for the end.
     let mut child = Command::new(waybill());
-    child
-        .args(["xsd", "validate", "--root", &root, "--schema", &good, "-"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped());
+    child.args(["xsd", "validate", "--schema", &schema, "-"]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut child = child.spawn().expect("waybill runs");
     let mut pipe = child.stdin.take().expect("a pipe");
     let part = "<item>12345</item>\n".repeat(1000);

@@ -1,5 +1,10 @@
 //! The verbs of `waybill map` over shipped mappings and over copies of them that were broken on purpose.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests stand outside #[test] functions")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "the helpers of tests stand outside #[test] functions, and a test that is skipped says so"
+)]
 
 use mappings::verbs::report::{Findings, Format, report};
 use mappings::verbs::scaffold::Wanted;
@@ -313,7 +318,7 @@ fn agree(map: &Path, octets: &[u8], work: &Path) -> usize {
 fn has_xsltproc() -> bool {
     let there = std::process::Command::new("xsltproc").arg("--version").output().is_ok();
     if !there {
-        println!("skipped: xsltproc is not installed, so no exported stylesheet was compared");
+        eprintln!("skipped: xsltproc is not installed, so no exported stylesheet was compared");
     }
     there
 }
@@ -371,6 +376,27 @@ fn small(work: &Path, kind: &str, rules: &str) -> PathBuf {
     work.join("small.map.xml")
 }
 
+/// A source's type, what a rule says of its value, and values.
+const DATES: [(&str, &str, [&str; 4]); 5] = [
+    (
+        "xs:dateTime",
+        r#"as="date" zone="+08:00""#,
+        ["2026-02-28T23:30:00Z", "2024-02-28T16:00:00.5Z", "2026-12-31T20:00:00-05:00", "2000-01-01T00:00:00"],
+    ),
+    (
+        "xs:dateTime",
+        r#"as="dateTime" zone="+05:30""#,
+        ["2026-03-01T03:30:00", "2024-03-01T00:00:00.123456+14:00", "1999-12-31T23:59:59Z", "2026-07-03T15:30:00-00:00"],
+    ),
+    (
+        "xs:token",
+        r#"parse="dd.MM.yyyy HH:mm" zone="+08:00""#,
+        ["01.03.2024 07:59", "31.12.1999 23:59", "01.01.2000 00:00", "29.02.2024 08:00"],
+    ),
+    ("xs:token", r#"parse="yyyyMMdd""#, ["20240229", "19491001", "00010101", "99991231"]),
+    ("xs:token", r#"parse="yyyy年MM月dd日HH时""#, ["2024年02月29日23时", "1949年10月01日15时", "2026年07月03日00时", "2026年12月31日09时"]),
+];
+
 #[test]
 fn rules_mean_the_same_in_xslt() {
     if !has_xsltproc() {
@@ -410,29 +436,7 @@ fn rules_mean_the_same_in_xslt() {
             agree(&map, document(text).as_bytes(), &work);
         }
     }
-    for (kind, rule, values) in [
-        (
-            "xs:dateTime",
-            r#"as="date" zone="+08:00""#,
-            ["2026-02-28T23:30:00Z", "2024-02-28T16:00:00.5Z", "2026-12-31T20:00:00-05:00", "2000-01-01T00:00:00"],
-        ),
-        (
-            "xs:dateTime",
-            r#"as="dateTime" zone="+05:30""#,
-            ["2026-03-01T03:30:00", "2024-03-01T00:00:00.123456+14:00", "1999-12-31T23:59:59Z", "2026-07-03T15:30:00-00:00"],
-        ),
-        (
-            "xs:token",
-            r#"parse="dd.MM.yyyy HH:mm" zone="+08:00""#,
-            ["01.03.2024 07:59", "31.12.1999 23:59", "01.01.2000 00:00", "29.02.2024 08:00"],
-        ),
-        ("xs:token", r#"parse="yyyyMMdd""#, ["20240229", "19491001", "00010101", "99991231"]),
-        (
-            "xs:token",
-            r#"parse="yyyy年MM月dd日HH时""#,
-            ["2024年02月29日23时", "1949年10月01日15时", "2026年07月03日00时", "2026年12月31日09时"],
-        ),
-    ] {
+    for (kind, rule, values) in DATES {
         for value in values {
             let rules = [
                 r#"<m:set path="b:D" from="s:V" when-nil="omit" "#,
@@ -474,7 +478,7 @@ fn an_editor_gets_findings_completion_hover_and_definitions() {
     let sound = fs::read_to_string(&map).unwrap();
     let at = |text: &str, piece: &str, more: usize| {
         let offset = text.find(piece).unwrap_or_else(|| panic!("no {piece}")) + more;
-        let before = &text[..offset];
+        let before = text.get(..offset).unwrap();
         json!({ "line": before.matches('\n').count(), "character": before.rsplit('\n').next().unwrap().encode_utf16().count() })
     };
     let ask = |id: u64, method: &str, position: serde_json::Value| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": { "textDocument": { "uri": uri }, "position": position } });
