@@ -434,8 +434,8 @@ impl Core {
             let raw = text.get(self.at + 2..end).unwrap_or_default().trim_end_matches([' ', '\t', '\n', '\r']);
             if raw != name || name.is_empty() {
                 let what = match name {
-                    "" => format!("an end tag </{}> without a start tag", shown(raw)),
-                    name => format!("</{}> ends <{}>", shown(raw), shown(name)),
+                    "" => format!("an end tag of '{}' without a start tag", shown(raw)),
+                    name => format!("the end tag of '{}' stands where that of '{}' is due", shown(raw), shown(name)),
                 };
                 return Err(self.wrong(text, self.at, what));
             }
