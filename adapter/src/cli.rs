@@ -9,6 +9,7 @@ pub mod init;
 pub mod ledger;
 pub mod map;
 pub mod map_make;
+mod map_run;
 pub mod member;
 pub mod print;
 pub mod profile;

@@ -163,3 +163,24 @@ fn a_document_larger_than_memory_is_validated_from_a_pipe() {
     assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("-: valid"));
     assert!(peak.as_ref().is_ok_and(|kib| *kib < 64 << 10), "{peak:?} KiB");
 }
+
+#[test]
+fn a_document_is_mapped_as_it_passes_by() {
+    let dir = scratch("cli-map-run");
+    let sector = concat!(env!("CARGO_MANIFEST_DIR"), "/../mappings/health");
+    let map = [sector, "/visit.map.xml"].concat();
+    let (made, rejected) = (dir.join("made"), dir.join("rejected"));
+    let (out, reject) = (made.display().to_string(), rejected.display().to_string());
+    for (sample, status) in [("payers", 0), ("bad-birth-date", 1)] {
+        let sample = [sector, "/tests/", sample].concat();
+        let document = [&sample, "/in.xml"].concat();
+        check(&["map", "run", &map, &document, "--out", &out, "--reject", &reject], status, " made, ");
+        let lines = fs::read_to_string(made.join("business.xml")).expect("a file for each target");
+        let expected = fs::read_to_string([&sample, "/expect.business.xml"].concat()).expect("a sample");
+        assert_eq!(lines.trim_end(), expected.trim_end());
+    }
+    let why = fs::read_to_string(rejected.join("1.txt")).expect("why");
+    let record = fs::read_to_string(rejected.join("1.xml")).expect("the record");
+    assert!(why.starts_with("reject[SM908]") && record.contains("Visit"), "{why}{record}");
+    check(&["map", "run", &map, "/nowhere.xml"], 3, "/nowhere.xml");
+}

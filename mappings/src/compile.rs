@@ -222,7 +222,8 @@ impl<'a> Compiler<'a> {
         for (leaf, declared) in leaves {
             let text = format!("source {what} '{leaf}' is neither mapped nor ignored");
             let up = if code == "SM301" { "../" } else { "" };
-            let help = format!("map it, or add an m:ignore with path '{up}{leaf}' and a reason");
+            let prefix = if leaf.contains('{') { "declare a prefix for the namespace in braces, then " } else { "" };
+            let help = format!("{prefix}map it, or add an m:ignore with path '{up}{leaf}' and a reason");
             self.report.warning(code, place, text).declared_at(declared.clone()).helped(help);
         }
     }
@@ -277,7 +278,11 @@ impl<'a> Compiler<'a> {
                 Some(OpKind::Xslt { through: aim.through, slot, select: found.select, stylesheet })
             }
             RuleKind::Ignore(path) => {
-                let found = self.source.resolve(path, site.focus, rule.place, self.report)?;
+                // What is never read may stand behind the records, too.
+                let ahead = std::mem::take(&mut self.source.ahead);
+                let found = self.source.resolve(path, site.focus, rule.place, self.report);
+                self.source.ahead = ahead;
+                let found = found?;
                 self.source.touch.at(&found.keys, &|touch| touch.ignored = true);
                 if matches!(found.end, End::Element(_)) {
                     self.ignored.push((found, rule.place));
@@ -334,7 +339,10 @@ impl<'a> Compiler<'a> {
     fn not_many(&mut self, found: &Resolved, place: Place) {
         if found.many {
             let text = format!("'{}' repeats", found.select.text);
-            self.report.error("SM120", place, text).declared_at(found.declared.clone()).helped("use <m:each>");
+            self.report
+                .error("SM120", place, text)
+                .declared_at(found.declared.clone())
+                .helped("use <m:each>, or [1] where the first is meant");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Location;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use xsd::schema::{Choice, ElementDecl, Schemas, SimpleType, Source, TypeDef, XSD_NAMESPACE};
 use xsd::tree::QName;
 
@@ -89,7 +90,7 @@ impl<'s> Graph<'s> {
 
     /// The children that a content model has, each name once; members of substitution groups stand beside their heads.
     pub(crate) fn children(&self, id: TypeId) -> Vec<Child> {
-        let mut children: Vec<Child> = Vec::new();
+        let (mut children, mut particles): (Vec<Child>, Vec<Vec<Occurs>>) = (Vec::new(), Vec::new());
         for child in self.definition(id).map(|definition| definition.children()).unwrap_or_default() {
             let substitutes = child.element.substitutes();
             let least = if substitutes.is_empty() { usize::try_from(child.min).unwrap_or(usize::MAX) } else { 0 };
@@ -97,12 +98,17 @@ impl<'s> Graph<'s> {
             let head = Some(child.element).filter(|element| !element.is_abstract());
             for element in head.into_iter().chain(substitutes) {
                 let one = self.one(element, child.order, (least, most, child.choice));
-                match children.iter_mut().find(|before| before.name == one.name) {
-                    Some(before) => {
+                let same = children.iter_mut().zip(&mut particles).find(|(before, _)| before.name == one.name);
+                match same {
+                    Some((before, particles)) => {
                         before.min += one.min;
-                        before.max = before.max.zip(one.max).map(|(left, right)| left.saturating_add(right));
+                        particles.push((child.choice, most));
+                        before.max = most_of(particles);
                     }
-                    None => children.push(one),
+                    None => {
+                        children.push(one);
+                        particles.push(vec![(child.choice, most)]);
+                    }
                 }
             }
         }
@@ -178,5 +184,64 @@ impl<'s> Graph<'s> {
 
     pub(crate) fn declared(&self, id: TypeId) -> Option<Location> {
         location(self.definition(id)?.source())
+    }
+}
+
+/// A particle: the choice around it, and how often it may stand; `None` for unbounded.
+type Occurs = (Option<Choice>, Option<usize>);
+
+/// How often an element may stand that has several particles. Those in different alternatives of one choice exclude each other.
+fn most_of(particles: &[Occurs]) -> Option<usize> {
+    let mut alternatives: BTreeMap<(Option<usize>, usize), Option<usize>> = BTreeMap::new();
+    for (choice, most) in particles {
+        let place = choice.map_or((None, 0), |choice| (Some(choice.number), choice.alternative));
+        let sum = alternatives.entry(place).or_insert(Some(0));
+        *sum = sum.zip(*most).map(|(left, right)| left.saturating_add(right));
+    }
+    let mut choices: BTreeMap<Option<usize>, Option<usize>> = BTreeMap::new();
+    for ((choice, _), most) in alternatives {
+        let largest = choices.entry(choice).or_insert(Some(0));
+        *largest = largest.zip(most).map(|(left, right)| left.max(right));
+    }
+    choices.into_values().try_fold(0_usize, |sum, most| Some(sum.saturating_add(most?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn particles_of_other_alternatives_exclude_each_other() {
+        let most = |model: &str| {
+            let (open, close) = (
+                "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'><xs:element name='r'><xs:complexType>",
+                "</xs:complexType></xs:element></xs:schema>",
+            );
+            let item = |name: &str, most: &str| {
+                let least = if name == "a" { "0" } else { "1" };
+                ["<xs:element name='", name, "' type='xs:string' minOccurs='", least, "' maxOccurs='", most, "'/>"].concat()
+            };
+            let mut text = model.to_owned();
+            for (sign, name, most) in [("a", "a", "1"), ("A", "a", "3"), ("*", "a", "unbounded"), ("b", "b", "1"), ("c", "c", "1")] {
+                text = text.replace(&["{", sign, "}"].concat(), &item(name, most));
+            }
+            let text =
+                text.replace('(', "<xs:sequence>").replace(')', "</xs:sequence>").replace('[', "<xs:choice>").replace(']', "</xs:choice>");
+            let schemas = Schemas::load(&[("s.xsd", [open, &text, close].concat().as_bytes())], &|_, _| None).unwrap();
+            let graph = Graph::new(&schemas);
+            let root = graph.global(&QName::new("", "r")).unwrap();
+            graph.children(root.type_id).into_iter().find(|child| child.name.local() == "a").unwrap().max
+        };
+        for (model, expected) in [
+            ("({a}{b})", Some(1)),
+            ("({a}{b}{a})", Some(2)),
+            ("([({b}{a})({c}{a})])", Some(1)),
+            ("([({b}{a})({c}{A})])", Some(3)),
+            ("([({a}{b}{a})({c}{a})])", Some(2)),
+            ("([({b}{a})({c})]{b}{a})", Some(2)),
+            ("([({b}{a})({c}{*})])", None),
+        ] {
+            assert_eq!(most(model), expected, "{model}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a value of one type can stand where another is asked for: always, sometimes, or never.
 
-use xsd::Primitive;
 use xsd::schema::{SimpleType, XSD_NAMESPACE};
+use xsd::{Pattern, Primitive};
 
 /// What is known of a value before it is read.
 #[derive(Debug)]
@@ -97,8 +97,12 @@ fn narrowed(source: Option<SimpleType<'_>>, target: SimpleType<'_>) -> Verdict {
         return Verdict::Narrow(format!("the target allows only {}", list(&values)));
     }
     if !wants.patterns.is_empty() && !builtin(target) {
-        let same = source.is_some_and(|source| source.definition() == target.definition());
-        return if same { Verdict::Fits } else { Verdict::Narrow("the target has a pattern".to_owned()) };
+        // The source's own patterns may be those that the target asks for, word for word.
+        let words = |step: &Vec<Pattern>| step.iter().map(|pattern| pattern.source().to_owned()).collect::<Vec<_>>();
+        let same = has.is_some_and(|has| wants.patterns.iter().all(|step| has.patterns.iter().any(|other| words(other) == words(step))));
+        if !same {
+            return Verdict::Narrow("the target has a pattern".to_owned());
+        }
     }
     let longest = wants.max_length.or(wants.length);
     let known = has.and_then(|has| has.max_length.or(has.length).or_else(|| bounded_by_pattern(source?)));

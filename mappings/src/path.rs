@@ -67,10 +67,10 @@ impl Scope {
         declared.map_or_else(|| "".into(), |(prefix, _)| Arc::clone(prefix))
     }
 
-    /// A name as the mapping document writes it.
+    /// A name as the mapping document writes it; with its namespace in braces where the document has no prefix for it.
     pub(crate) fn show(&self, name: &QName) -> String {
         let prefix = self.prefix(name.namespace());
-        if prefix.is_empty() { name.local().to_owned() } else { format!("{prefix}:{}", name.local()) }
+        if prefix.is_empty() { name.to_string() } else { format!("{prefix}:{}", name.local()) }
     }
 }
 

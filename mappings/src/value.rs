@@ -81,7 +81,10 @@ impl<'a> Compiler<'a> {
         };
         if found.many {
             let text = format!("'{path}' repeats");
-            self.report.error("SM120", place, text).declared_at(found.declared.clone()).helped("use <m:each>");
+            self.report
+                .error("SM120", place, text)
+                .declared_at(found.declared.clone())
+                .helped("use <m:each>, or [1] where the first is meant");
         }
         if nillable && set.nil.is_none() {
             let text = format!("'{path}' may be nil, and the rule does not say what then");

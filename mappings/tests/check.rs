@@ -4,6 +4,7 @@
 use mappings::{Checked, Mapping, Outcome};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use xsd::read::{Limits, read};
 use xsd::write::canonical;
 
@@ -18,7 +19,10 @@ const CODES: &str = r#"<m:codes name="sex"><m:code from="1" to="M"/><m:code from
 
 fn directory(name: &str) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check");
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // A folder for each call: tests run beside each other.
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{call}"));
     fs::create_dir_all(&directory).unwrap();
     for file in FILES {
         fs::copy(fixtures.join(file), directory.join(file)).unwrap();
@@ -87,6 +91,7 @@ fn one_finding_for_each_fault() {
     check(r#"<m:set path="b:Source" from="h:Guest/h:IdNo"/>"#, &[("SM140", "add when-nil")]);
     check(r#"<m:set path="b:Source" from="h:Guest/h:IdNo" when-nil="omit"/>"#, &[]);
     check(r#"<m:set path="b:Source" from="../h:Total"/>"#, &[("SM401", "once at=\"end\"")]);
+    check(r#"<m:ignore path="../h:Total" reason="it stands behind, and nobody reads it"/>"#, &[]);
     check(r#"<m:set path="b:Source" from="h:Room" codes="sexx"/>"#, &[("SM150", "did you mean 'sex'?")]);
     check(r#"<m:set path="b:Source" from="h:Room" as="date"/>"#, &[("SM164", "as needs a date")]);
     check(r#"<m:set path="b:Day" from="h:Arrived"/>"#, &[("SM160", "add as=\"date\" zone=")]);

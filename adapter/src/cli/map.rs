@@ -1,6 +1,7 @@
 //! `waybill map`: what an integrator types. Arguments come in, text and files go out; what the verbs do is in `mappings::verbs`.
 
 use super::map_make::{self, Diff, Page, Scaffold};
+use super::map_run;
 use super::print;
 use super::session::Failure;
 use super::verbs::usage;
@@ -8,7 +9,7 @@ use crate::config::{Misconfigured, file};
 use clap::{Args, Subcommand, ValueEnum};
 use mappings::verbs::report::{self, Findings, Format};
 use mappings::verbs::{codes, explain, layout, samples};
-use mappings::{Diagnostic, Mapping, Witness};
+use mappings::{Diagnostic, Mapping};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -200,7 +201,7 @@ pub struct Test {
 pub(super) fn run(verb: &Map) -> Result<(), Failure> {
     match verb {
         Map::Check(arguments) => check(arguments),
-        Map::Run(arguments) => map(arguments),
+        Map::Run(arguments) => map_run::run(arguments),
         Map::Test(arguments) => test(arguments),
         Map::Coverage { map, document } => coverage(map, document.as_deref()),
         Map::Explain { what, map } => explained(what, map.as_deref()),
@@ -217,7 +218,7 @@ pub(super) fn run(verb: &Map) -> Result<(), Failure> {
 }
 
 /// A check that does not hold, when everything has been said already.
-fn holds(holds: bool) -> Result<(), Failure> {
+pub(super) fn holds(holds: bool) -> Result<(), Failure> {
     if holds { Ok(()) } else { Err(Failure::DoesNotHold(Vec::new())) }
 }
 
@@ -248,7 +249,7 @@ pub(super) fn octets(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(octets)
 }
 
-fn loaded(path: &Path) -> Result<Mapping, Failure> {
+pub(super) fn loaded(path: &Path) -> Result<Mapping, Failure> {
     let broken = |found: Vec<Diagnostic>| {
         let findings = [Findings { path: path.to_owned(), diagnostics: found }];
         Failure::DoesNotHold(report::report(&findings, Format::Text).lines().map(str::to_owned).collect())
@@ -264,43 +265,6 @@ pub(super) fn written(path: &Path, octets: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let made = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, octets));
     Ok(made.map_err(|error| Misconfigured::File(path.to_owned(), error))?)
-}
-
-fn map(arguments: &Run) -> Result<(), Failure> {
-    let mapping = loaded(&arguments.map)?;
-    let name = arguments.document.display();
-    let ran = samples::run(&mapping, &octets(&arguments.document)?, &Witness::default())
-        .map_err(|why| Failure::DoesNotHold(why.lines().map(|line| format!("error[source] {name}:{line}")).collect()))?;
-    for (target, documents) in &ran.made {
-        let lines = documents.iter().flat_map(|document| [document.as_slice(), b"\n"].concat()).collect::<Vec<u8>>();
-        match &arguments.out {
-            Some(folder) => {
-                let path = folder.join(format!("{target}.xml"));
-                written(&path, &lines)?;
-                print::err(&format!("{}: {} documents", path.display(), documents.len()));
-            }
-            None if documents.is_empty() => {}
-            None => print::out(String::from_utf8_lossy(&lines).trim_end()),
-        }
-    }
-    if arguments.trace {
-        for traced in &ran.trace {
-            let (map, place) = (arguments.map.display(), traced.rule);
-            print::err(&format!("{} = '{}'  rule {map}:{place}  source {name}:{}", traced.path, traced.value, traced.source));
-        }
-    }
-    for (at, (reject, record)) in ran.rejects.iter().zip(&ran.rejected).enumerate() {
-        print::err(&format!("{reject}"));
-        if let Some(folder) = &arguments.reject {
-            written(&folder.join(format!("{}.txt", at + 1)), format!("{reject}\n").as_bytes())?;
-            if let Some(record) = record {
-                written(&folder.join(format!("{}.xml", at + 1)), record)?;
-            }
-        }
-    }
-    let made: usize = ran.made.iter().map(|(_, documents)| documents.len()).sum();
-    print::err(&format!("{made} made, {} rejected", ran.rejects.len()));
-    holds(ran.rejects.is_empty())
 }
 
 fn test(arguments: &Test) -> Result<(), Failure> {

@@ -38,7 +38,7 @@ pub struct Reading {
     /// strict: the law; compat: what schemas in use break is a warning; sample: the files are documents, the schema is inferred.
     #[arg(long, value_enum, default_value_t = LevelName::Compat)]
     pub level: LevelName,
-    /// A further folder that schemas may be in, beside those of the schemas named.
+    /// A further folder that schemas may be in, beside those of the schemas named and the working folder.
     #[arg(long, value_name = "DIR")]
     pub root: Vec<PathBuf>,
 }
@@ -139,7 +139,10 @@ fn read(files: &[PathBuf], reading: &Reading) -> (Result<Loaded, Vec<Defect>>, V
         LevelName::Compat => Level::Compat,
         LevelName::Sample => Level::Sample,
     };
-    let folders = Folders::of(files, &reading.root);
+    // Schemas name others by ../: whoever works in a project's folder means what is in it.
+    let working = std::env::current_dir().ok().filter(|folder| folder.parent().is_some());
+    let allowed: Vec<PathBuf> = reading.root.iter().cloned().chain(working).collect();
+    let folders = Folders::of(files, &allowed);
     let loaded = load(level, files, &folders);
     (loaded, folders.refused())
 }

@@ -56,6 +56,13 @@ fn documents(outcome: &Outcome, target: &str) -> Vec<Vec<u8>> {
     all.map(|made| canonical(made.element(), &[], &[])).collect()
 }
 
+/// The records of a document that these places lie in; `None` if it is too large to be held in memory, or is none.
+#[must_use]
+pub fn records_at(mapping: &Mapping, octets: &[u8], places: &[Place]) -> Option<Vec<Option<Vec<u8>>>> {
+    let root = read(octets, mapping.encoding(), &Limits::default()).ok()?;
+    Some(places.iter().map(|place| record_of(mapping.document(), &root, *place)).collect())
+}
+
 /// The record that a place of the source lies in.
 fn record_of(document: &Document, root: &Element, source: Place) -> Option<Vec<u8>> {
     let paths = document.blocks.iter().filter_map(|block| block.window.as_ref());
