@@ -2,12 +2,14 @@
 #![expect(clippy::float_arithmetic, reason = "a figure is a ratio; nothing of it reaches the ledger")]
 
 mod arguments;
+mod beside;
 mod compare;
 mod documents;
 mod etcd;
 mod figures;
 mod grpc;
 mod load;
+mod map;
 pub mod member;
 mod ours;
 mod process;
@@ -15,7 +17,7 @@ mod sol3;
 mod submit;
 mod xsd;
 
-pub use arguments::{Bench, BenchLedger, BenchXsd, LedgerNode, Peer, Sol3 as Sol3Arguments, XsdPeer};
+pub use arguments::{Bench, BenchLedger, BenchMap, BenchXsd, LedgerNode, MapPeer, Peer, Sol3 as Sol3Arguments, XsdPeer};
 
 use crate::cli::session::Failure;
 use crate::config::Misconfigured;
@@ -52,6 +54,7 @@ fn measure(verb: &Bench) -> Result<bool, Misconfigured> {
     match verb {
         Bench::Ledger(arguments) => ledger(arguments),
         Bench::Xsd(arguments) => xsd::run(arguments),
+        Bench::Map(arguments) => map::run(arguments),
         Bench::Sol3(arguments) => sol3(arguments).map(|()| true),
     }
 }

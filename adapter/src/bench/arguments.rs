@@ -10,6 +10,9 @@ pub enum Bench {
     Ledger(BenchLedger),
     /// Parse and validate, beside libxml2 in process and Xerces in a warm JVM, in turn. Ends 1 when a figure misses its floor.
     Xsd(BenchXsd),
+    /// Mapping, beside libxslt in process and Saxon in a warm JVM, which run the stylesheet that `map export` writes, in turn. Ends 1 when a
+    /// figure misses its floor.
+    Map(BenchMap),
     /// The physical limit: an append that a majority of three has with fdatasync.
     Sol3(Sol3),
 }
@@ -74,6 +77,38 @@ pub enum XsdPeer {
     Libxml2,
     /// The JDK's Xerces.
     Xerces,
+}
+
+/// Arguments of `bench map`.
+#[derive(Debug, Args)]
+pub struct BenchMap {
+    /// Whom to measure beside.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "libxslt")]
+    pub peer: Vec<MapPeer>,
+    /// Where the peers' sources are, and the mapping that is measured.
+    #[arg(long, default_value = "conformance/peers/map")]
+    pub peers: PathBuf,
+    /// Saxon-HE 10's jar, which needs no other (net.sf.saxon:Saxon-HE:10.9).
+    #[arg(long, default_value = "saxon-he.jar")]
+    pub saxon: PathBuf,
+    /// Where the documents and the stylesheet go; must not exist, and is removed at the end.
+    #[arg(long, default_value = "bench-data")]
+    pub dir: PathBuf,
+    /// Print one JSON object a line and figure.
+    #[arg(long)]
+    pub json: bool,
+    /// Fewer and shorter rounds.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// Processors of XSLT to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MapPeer {
+    /// libxslt, through a small C program that is compiled here.
+    Libxslt,
+    /// Saxon-HE, through a small Java program.
+    Saxon,
 }
 
 /// Arguments of `bench sol3`.
