@@ -182,10 +182,6 @@ fn identity(ledger: &Hash, sealed: &Extent, encrypted: bool) -> Vec<u8> {
     [MAGIC.as_slice(), &ledger.0, &numbers, &sealed.root.0, &[u8::from(encrypted)]].concat()
 }
 
-fn compress(bundle: &[u8]) -> Result<Vec<u8>, StoreError> {
-    zstd::bulk::compress(bundle, ZSTD_LEVEL).map_err(uncompressed)
-}
-
 fn uncompressed(error: std::io::Error) -> StoreError {
     StoreError::Io { what: "compress", path: "a bundle".into(), error }
 }
@@ -334,12 +330,18 @@ impl Segment {
         at_rest: Option<&AtRest>,
         mend: (u64, &[u8]),
     ) -> Result<Vec<u8>, StoreError> {
-        let (part, _) = self.row(mend.0)?;
-        let packed = compress(mend.1)?;
-        let stored = self.key.as_ref().map_or_else(|| packed.clone(), |key| key.encrypt(part, &packed));
+        let (part, before) = self.row(mend.0)?;
         let length = |octets: &[u8]| u32::try_from(octets.len()).unwrap_or(u32::MAX);
-        let row = Row { offset: 0, stored: length(&stored), logical: length(mend.1), crc: crc32fast::hash(&stored) };
-        self.again(medium, ledger, at_rest, Some((part, row, stored)))
+        let stored = |level: i32| {
+            let packed = zstd::bulk::compress(mend.1, level).map_err(uncompressed)?;
+            let stored = self.key.as_ref().map_or_else(|| packed.clone(), |key| key.encrypt(part, &packed));
+            let row = Row { offset: 0, stored: length(&stored), logical: length(mend.1), crc: crc32fast::hash(&stored) };
+            Ok((part, row, stored))
+        };
+        // As it was, where one of the two levels gives that: then nobody sees that it was mended.
+        let (usual, pressed) = (stored(ZSTD_LEVEL)?, stored(ZSTD_LEVEL_PRESSED)?);
+        let same = |row: &Row| (row.stored, row.crc) == (before.stored, before.crc);
+        self.again(medium, ledger, at_rest, Some(if same(&pressed.1) { pressed } else { usual }))
     }
 
     /// The file's octets with header and table written again, as they are in memory.
