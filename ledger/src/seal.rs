@@ -10,7 +10,7 @@ use crate::tree::{Hash, root_of};
 use std::sync::Arc;
 
 /// All the file work of one seal. What it writes counts when the snapshot has its name: whatever comes before can be written
-/// again, and is the same then.
+/// again, and says the same then.
 #[derive(Debug)]
 pub struct Seal<M> {
     pub(crate) archive: Archive<M>,

@@ -288,7 +288,7 @@ pub fn root_of(hashes: &[Hash]) -> Option<Hash> {
     levels_of(hashes.to_vec()).last()?.first().copied()
 }
 
-/// The root over complete subtrees of one size, in order, as of a tree of their leaves alone.
+/// MTH over leaf hashes; or over the roots of complete subtrees of one size, in order, as of a tree of their leaves alone.
 #[must_use]
 pub fn root_over(subtrees: &[Hash]) -> Hash {
     let mut tree = Tree::default();

@@ -236,7 +236,11 @@ fn a_damaged_bundle_is_named_and_mended_from_a_peer() {
     let name = names(&good, "seg_")[1].clone();
     let whole = good.octets(&name).unwrap();
     let table = whole.len() - (whole.len() - 253 - 64 * 12 - 4);
-    let damages: [(&str, Vec<u8>, usize); 6] = [
+    let mut other_root = whole[..101].to_vec();
+    other_root[80] ^= 1;
+    let sum = crc32fast::hash(&other_root).to_be_bytes();
+    let damages: [(&str, Vec<u8>, usize); 7] = [
+        ("another root, with its checksum", [&other_root, sum.as_slice(), &whole[105..]].concat(), 64),
         ("a flipped bit", [&whole[..table + 70_000], &[whole[table + 70_000] ^ 1], &whole[table + 70_001..]].concat(), 1),
         ("cut off", whole[..whole.len() - 1].to_vec(), 1),
         ("half of it", whole[..whole.len() / 2].to_vec(), 25),

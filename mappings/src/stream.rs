@@ -92,7 +92,7 @@ impl Mapping {
     /// As [`Mapping::apply`], with somebody who watches which rules do what.
     #[must_use]
     pub fn apply_watched(&self, source: &Valid, witness: Option<&Witness>) -> Outcome {
-        let mut trees = Trees { mapping: self, outcome: Outcome::default(), witness };
+        let mut trees = Trees { mapping: self, outcome: Outcome::default() };
         let mut engine = self.engine(witness);
         let mut scope = Scope::default();
         feed(&mut engine, source.element(), &mut scope, &mut trees);
@@ -242,7 +242,6 @@ fn not_valid(mapping: &Mapping, draft: &Draft<'_>, first: Option<&Violation>) ->
 struct Trees<'m> {
     mapping: &'m Mapping,
     outcome: Outcome,
-    witness: Option<&'m Witness>,
 }
 
 impl Sink for Trees<'_> {
@@ -254,11 +253,6 @@ impl Sink for Trees<'_> {
             return Err(not_valid(mapping, draft, None));
         };
         let valid = schemas.validate(element).map_err(|invalid| not_valid(mapping, draft, invalid.violations.first()))?;
-        if let Some(witness) = self.witness {
-            let mut values = Vec::new();
-            draft.out.trace(draft.root, &mapping.plan().names, "", &mut values);
-            witness.values(values);
-        }
         let made = Unified::new(target, valid);
         let of_record = matches!(draft.block.when, When::Window | When::Buffered);
         if of_record {

@@ -1,4 +1,4 @@
-//! What a run did, for whoever tests or traces a mapping: which rules, cases and codes had their turn, and where each value came from.
+//! What a run did, for whoever tests or traces a mapping: which rules, cases and codes had their turn, and where a value came from.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,7 +15,6 @@ struct Seen {
     rules: BTreeSet<Place>,
     branches: BTreeSet<(Place, usize)>,
     codes: BTreeSet<(String, String)>,
-    values: Vec<Traced>,
 }
 
 /// One value of a document that was made.
@@ -45,10 +44,6 @@ impl Witness {
         self.seen.borrow_mut().codes.insert((table.to_owned(), from.to_owned()));
     }
 
-    pub(crate) fn values(&self, values: Vec<Traced>) {
-        self.seen.borrow_mut().values.extend(values);
-    }
-
     pub(crate) fn has_rule(&self, rule: Place) -> bool {
         self.seen.borrow().rules.contains(&rule)
     }
@@ -59,11 +54,5 @@ impl Witness {
 
     pub(crate) fn has_code(&self, table: &str, from: &str) -> bool {
         self.seen.borrow().codes.contains(&(table.to_owned(), from.to_owned()))
-    }
-
-    /// The values of the documents made since this was asked last, in their order.
-    #[must_use]
-    pub fn take_values(&self) -> Vec<Traced> {
-        std::mem::take(&mut self.seen.borrow_mut().values)
     }
 }

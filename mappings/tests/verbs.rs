@@ -9,7 +9,7 @@
 use mappings::verbs::report::{Findings, Format, report};
 use mappings::verbs::scaffold::Wanted;
 use mappings::verbs::{annotate, diff, document, export, infer, invert, layout, lsp, samples, scaffold};
-use mappings::{Mapping, Witness};
+use mappings::{Item, Mapping, Witness};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -122,13 +122,22 @@ fn a_changed_mapping_fails_its_samples_and_bless_mends_them() {
 fn a_run_says_where_values_come_from_and_which_record_was_rejected() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("health");
     let mapping = Mapping::load(&dir.join("visit.map.xml")).unwrap();
-    let ran = samples::run(&mapping, &fs::read(dir.join("tests/bad-birth-date/in.xml")).unwrap(), &Witness::default()).unwrap();
-    assert_eq!(ran.rejects.len(), 1);
-    has(&String::from_utf8(ran.rejected[0].clone().unwrap()).unwrap(), &["20010229", "Visit"]);
-    let sex = ran.trace.iter().find(|traced| traced.path.ends_with("/b:Person/b:Sex")).unwrap();
+    let octets = fs::read(dir.join("tests/bad-birth-date/in.xml")).unwrap();
+    let (mut trace, mut places) = (Vec::new(), Vec::new());
+    let counts = mapping.stream(octets.as_slice(), None, &xsd::read::Limits::default(), &mut |item| {
+        match item {
+            Item::Record(made) | Item::Once(made) => trace.extend(made.trace()),
+            Item::Reject(reject) => places.push(reject.source),
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    assert_eq!(counts.unwrap().rejects, 1);
+    let rejected = samples::records_at(&mapping, &octets, &places).unwrap();
+    has(&String::from_utf8(rejected[0].clone().unwrap()).unwrap(), &["20010229", "Visit"]);
+    let sex = trace.iter().find(|traced| traced.path.ends_with("/b:Person/b:Sex")).unwrap();
     assert_eq!((sex.path.as_str(), sex.rule.line), ("/b:Record/b:Subject/b:Person/b:Sex", 18));
     assert!(sex.source.line > 1);
-    assert!(ran.trace.iter().any(|traced| traced.path == "/b:Record/b:RecordId/@scheme" && traced.rule.line == 9));
+    assert!(trace.iter().any(|traced| traced.path == "/b:Record/b:RecordId/@scheme" && traced.rule.line == 9));
     let wrong = samples::run(&mapping, b"<x/>", &Witness::default()).unwrap_err();
     has(&wrong, &["cvc-"]);
 }

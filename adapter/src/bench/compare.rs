@@ -7,6 +7,7 @@ use super::ours::{Like, Ours, Records};
 use super::sol3::Sol3;
 use super::submit::{GET, STATUS, Standing, Submit, request};
 use super::wrong;
+use crate::cli::print;
 use crate::config::Misconfigured;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -243,7 +244,7 @@ fn oldest(mut connection: Connection<Submit>, over: &AtomicBool) -> Result<Durat
 fn again(mut burst: impl FnMut() -> Result<f64, Misconfigured>) -> Result<f64, Misconfigured> {
     for _ in 1..BURST_TRIES {
         match burst() {
-            Err(error) => tracing::warn!(%error, "a burst is made again"),
+            Err(error) => print::err(&format!("a burst is made again: {error}")),
             measured => return measured,
         }
     }

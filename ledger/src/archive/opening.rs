@@ -4,7 +4,7 @@ use super::{Archive, Damage, HASH, TILES_0, TILES_1, hashes_of};
 use crate::medium::{Medium, StoreError};
 use crate::segment::{BUNDLE, Segment, leaves_of, name, span};
 use crate::snapshot::Snapshot;
-use crate::tree::{Hash, Tree, leaf_hash, root_of};
+use crate::tree::{Hash, Tree, leaf_hash, root_of, root_over};
 use std::ops::Range;
 
 impl<M: Medium> Archive<M> {
@@ -27,6 +27,9 @@ impl<M: Medium> Archive<M> {
             }
             at = end;
             match Segment::open(&self.medium, name, &self.ledger, self.at_rest.as_ref()) {
+                Ok(segment) if segment.extent.root != root_over(bundles(&roots, first..end)) => {
+                    self.lose(first..end, name, "the header's root is not that of the tree");
+                }
                 Ok(segment) => self.add(Some(segment), &[]),
                 Err(StoreError::Corrupt { what, .. }) => self.lose(first..end, name, &what),
                 Err(other) => return Err(other),
@@ -92,4 +95,10 @@ impl<M: Medium> Archive<M> {
             catalog.note(Damage { file: file.to_owned(), offset: 0, bundle: Some(bundle), what: what.to_owned() });
         }
     }
+}
+
+/// The roots of the bundles of some leaves.
+fn bundles(roots: &[Hash], leaves: Range<u64>) -> &[Hash] {
+    let at = |leaf: u64| usize::try_from(leaf / BUNDLE).unwrap_or(usize::MAX);
+    roots.get(at(leaves.start)..at(leaves.end)).unwrap_or_default()
 }

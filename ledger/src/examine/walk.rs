@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::record::{Kind, Leaf, Outcome, Refusal, Verdict};
 use crate::segment::{BUNDLE, span};
 use crate::state::{Checked, State};
-use crate::tree::{Hash, Tree};
+use crate::tree::{Hash, root_over};
 use crate::witness::Fork;
 use std::collections::BTreeMap;
 
@@ -241,7 +241,7 @@ impl<'a, M: Medium> Walk<'a, M> {
         let next = *root == place.root && bodies.len() == usize::from(place.position);
         bodies.push(hash);
         let whole = bodies.len() == usize::from(place.size);
-        let leads = !whole || root_over(bodies) == Some(place.root);
+        let leads = !whole || root_over(bodies) == place.root;
         if whole || !next {
             self.bodies = None;
         }
@@ -323,10 +323,4 @@ fn taken(index: u64, octets: Option<Vec<u8>>, deep: bool) -> Taken {
     });
     taken.leaf = Some(read);
     taken
-}
-
-fn root_over(hashes: &[Hash]) -> Option<Hash> {
-    let mut tree = Tree::default();
-    hashes.iter().for_each(|hash| tree.push(*hash));
-    tree.root(tree.size())
 }

@@ -7,7 +7,7 @@ use crate::run::Reject;
 use crate::verbs::page::element;
 use crate::verbs::report::{push, suite};
 use crate::verbs::set_in;
-use crate::witness::{Traced, Witness};
+use crate::witness::Witness;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,13 +22,9 @@ pub struct Ran {
     pub made: Vec<(String, Vec<Vec<u8>>)>,
     /// What could not be made.
     pub rejects: Vec<Reject>,
-    /// For each reject, the record as it came, where it can be told which one it is.
-    pub rejected: Vec<Option<Vec<u8>>>,
-    /// Where each value came from, in the order in which documents were made.
-    pub trace: Vec<Traced>,
 }
 
-/// Maps one document; `witness` learns what had its turn, and where values came from.
+/// Maps one document; `witness` learns what had its turn.
 ///
 /// # Errors
 /// The document is not well-formed, or not valid against the source schema: the text has the place.
@@ -46,9 +42,8 @@ pub fn run(mapping: &Mapping, octets: &[u8], witness: &Witness) -> Result<Ran, S
     })?;
     let outcome = mapping.apply_watched(&valid, Some(witness));
     outcome.rejects.iter().for_each(|reject| witness.rule(reject.rule));
-    let rejected = outcome.rejects.iter().map(|reject| record_of(mapping.document(), valid.element(), reject.source)).collect();
     let made = mapping.targets().map(|target| (target.to_owned(), documents(&outcome, target))).collect();
-    Ok(Ran { made, rejected, trace: witness.take_values(), rejects: outcome.rejects })
+    Ok(Ran { made, rejects: outcome.rejects })
 }
 
 fn documents(outcome: &Outcome, target: &str) -> Vec<Vec<u8>> {
