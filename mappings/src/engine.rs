@@ -48,7 +48,7 @@ pub(crate) trait Tag {
     fn scope(&self) -> &Scope;
 
     /// Calls `visit` with the namespace, the local part and the value of each attribute.
-    fn attributes(&self, visit: &mut dyn FnMut(&str, &str, &str));
+    fn attributes(&self, visit: impl FnMut(&str, &str, &str));
 
     /// The element without content.
     fn shell(&self) -> Element;
@@ -105,7 +105,7 @@ impl<'m> Engine<'m> {
             file,
             root,
             source,
-            store: Store::default(),
+            store: Store::new(&plan.kept),
             open: Vec::new(),
             skipped: 0,
             wholes: Vec::new(),
@@ -121,6 +121,18 @@ impl<'m> Engine<'m> {
             positions: plan.blocks.iter().filter_map(|block| block.window.as_ref()).any(asks),
             witness,
         }
+    }
+
+    /// Makes ready for another document.
+    pub(crate) fn again(&mut self) {
+        self.store.forget(Mark::default());
+        self.open.clear();
+        self.wholes.clear();
+        (self.skipped, self.whole_octets) = (0, 0);
+        self.counters.fill(0);
+        self.digests = Digests::new(&self.plan.digests);
+        (self.window, self.refused) = (None, None);
+        (self.started, self.dead) = (false, false);
     }
 
     fn rejected(&self, code: &'static str, rule: Place, source: Place, text: impl Into<String>) -> Reject {
@@ -145,7 +157,7 @@ impl<'m> Engine<'m> {
     }
 
     /// A start tag.
-    pub(crate) fn start(&mut self, tag: &dyn Tag, sink: &mut dyn Sink) {
+    pub(crate) fn start(&mut self, tag: &impl Tag, sink: &mut dyn Sink) {
         if self.dead {
             return;
         }
@@ -174,7 +186,7 @@ impl<'m> Engine<'m> {
     }
 
     /// The way of an element that is kept; one that is not is counted and skipped.
-    fn way(&mut self, tag: &dyn Tag, sink: &mut dyn Sink) -> Option<(usize, &'m Way, usize)> {
+    fn way(&mut self, tag: &impl Tag, sink: &mut dyn Sink) -> Option<(usize, &'m Way, usize)> {
         let plan = self.plan;
         let Some(parent) = self.open.last_mut() else {
             let (namespace, local) = tag.name();
@@ -209,9 +221,9 @@ impl<'m> Engine<'m> {
         stored.map(|(number, way)| (number, way, ordinal))
     }
 
-    fn attributes(&mut self, tag: &dyn Tag, way: &Way) {
+    fn attributes(&mut self, tag: &impl Tag, way: &Way) {
         let store = &mut self.store;
-        tag.attributes(&mut |namespace, local, value| {
+        tag.attributes(|namespace, local, value| {
             if namespace == XSI_NAMESPACE {
                 match local {
                     "nil" if matches!(value.trim(), "true" | "1") => store.nil(),
@@ -226,7 +238,7 @@ impl<'m> Engine<'m> {
     }
 
     /// Keeps a start tag for those elements that are kept whole.
-    fn whole(&mut self, node: Option<NodeId>, tag: &dyn Tag) {
+    fn whole(&mut self, node: Option<NodeId>, tag: &impl Tag) {
         if node.is_none() && self.wholes.is_empty() {
             return;
         }
@@ -269,7 +281,6 @@ impl<'m> Engine<'m> {
             return;
         }
         let Some((node, way)) = self.open.last().map(|open| (open.node, open.way)) else { return };
-        self.store.close(node);
         if self.refused.is_none() {
             self.limited(self.store.place(node), sink);
         }

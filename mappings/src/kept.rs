@@ -16,6 +16,9 @@ pub(crate) struct Kept(Vec<Way>);
 #[derive(Debug, Default)]
 pub(crate) struct Way {
     parent: usize,
+    /// Its number among the ways of its parent, and how many lead on from it.
+    pub(crate) slot: usize,
+    pub(crate) slots: usize,
     /// In the order of the schema.
     children: Vec<(QName, usize, usize)>,
     /// What rules read of its attributes; they name them by their place here.
@@ -51,7 +54,9 @@ impl Kept {
             return *at;
         }
         way.children.push((name.clone(), next, rank));
-        self.0.push(Way { parent, ..Way::default() });
+        let slot = way.slots;
+        way.slots += 1;
+        self.0.push(Way { parent, slot, ..Way::default() });
         next
     }
 
@@ -115,6 +120,11 @@ impl Kept {
 
     pub(crate) fn get(&self, at: usize) -> Option<&Way> {
         self.0.get(at)
+    }
+
+    /// The ways by their numbers.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = &Way> {
+        self.0.iter()
     }
 
     /// Leaves out what is only named, as by `m:ignore`, and puts children into the order of the schema.

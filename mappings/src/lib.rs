@@ -40,5 +40,5 @@ pub use diagnostic::{Diagnostic, Location, Severity};
 pub use mapping::{Checked, Mapping, Outcome, Unified};
 pub use run::Reject;
 pub use sector::{Answer, Resource, Sector, Unmappable};
-pub use stream::{Counts, Item, Made, REJECTS_MAX};
+pub use stream::{Counts, Item, Made, Mapper, REJECTS_MAX};
 pub use witness::{Traced, Witness};

@@ -4,7 +4,10 @@ use crate::plan::{Names, Slot};
 use crate::witness::Traced;
 use std::ops::Range;
 use std::sync::Arc;
+use xsd::event::Name;
+use xsd::scope::Scope;
 use xsd::tree::{Attribute, Element, Node, Place};
+use xsd::validate::{Site, Validator};
 use xsd::write::Pieces;
 
 /// An element of the document.
@@ -226,8 +229,7 @@ impl Out {
         self.children(at).for_each(|child| self.trace(child, names, &path, into));
     }
 
-    /// A start tag as the validator wants it. Its line is its number among the elements made, so that whoever finds fault with it can
-    /// say where it comes from: see [`Out::origin`].
+    /// A start tag. Its line is its number among the elements made.
     fn tag(&self, at: OutId, names: &Names) -> Option<(Element, &Made)> {
         let node = self.nodes.get(at)?;
         let name = names.get(node.name)?;
@@ -257,15 +259,9 @@ impl Out {
     }
 
     /// Feeds the document to a validator.
-    pub(crate) fn feed(&self, at: OutId, names: &Names, validator: &mut xsd::validate::Validator<'_>) {
-        let Some((element, node)) = self.tag(at, names) else { return };
-        validator.start(&element);
-        let text = self.slice(&node.text);
-        if !text.is_empty() {
-            validator.text(text);
-        }
-        self.children(at).for_each(|child| self.feed(child, names, validator));
-        validator.end();
+    pub(crate) fn feed(&self, root: OutId, names: &Names, scope: &Scope, validator: &mut Validator<'_>) {
+        let mut walk = Walk { out: self, names, scope, open: Vec::new(), attributes: Vec::new() };
+        walk.feed(root, validator);
     }
 
     /// Whether some of it was taken over as it stood.
@@ -297,7 +293,78 @@ impl Out {
     }
 }
 
-/// The number of an element made, as a place.
+/// Where in a document a validator is that looks at it. Numbers of names are those of the plan: they are the same for every document.
+struct Walk<'o> {
+    out: &'o Out,
+    names: &'o Names,
+    /// Nothing that is written declares more than its names use.
+    scope: &'o Scope,
+    open: Vec<OutId>,
+    attributes: Vec<usize>,
+}
+
+impl Walk<'_> {
+    fn feed(&mut self, at: OutId, validator: &mut Validator<'_>) {
+        let Some(node) = self.out.nodes.get(at) else { return };
+        self.open.push(at);
+        self.attributes.clear();
+        let mut next = node.attribute;
+        while let Some(value) = self.out.values.get(next) {
+            self.attributes.push(next);
+            next = value.next;
+        }
+        validator.start(self);
+        let text = self.out.slice(&node.text);
+        if !text.is_empty() {
+            validator.text(self, text);
+        }
+        let mut next = node.first;
+        while let Some(child) = self.out.nodes.get(next) {
+            self.feed(next, validator);
+            next = child.next;
+        }
+        validator.end(self);
+        self.open.pop();
+    }
+
+    fn named(&self, number: usize) -> Name<'_> {
+        let Some(known) = self.names.get(number) else { return Name { namespace: "", local: "", prefix: "", number } };
+        Name { namespace: known.name.namespace(), local: known.name.local(), prefix: &known.prefix, number }
+    }
+}
+
+impl Site for Walk<'_> {
+    #[inline]
+    fn number(&self) -> usize {
+        self.open.last().and_then(|at| self.out.nodes.get(*at)).map_or(usize::MAX, |node| node.name)
+    }
+
+    fn name(&self) -> Name<'_> {
+        self.named(self.number())
+    }
+
+    fn name_at(&self, depth: usize) -> Option<Name<'_>> {
+        let at = depth.checked_sub(1).and_then(|at| self.open.get(at))?;
+        self.out.nodes.get(*at).map(|node| self.named(node.name))
+    }
+
+    fn place_at(&self, depth: usize) -> Place {
+        depth.checked_sub(1).and_then(|at| self.open.get(at)).map(|at| number_of(*at)).unwrap_or_default()
+    }
+
+    fn scope(&self) -> &Scope {
+        self.scope
+    }
+
+    fn attributes(&self) -> impl ExactSizeIterator<Item = (Name<'_>, &str)> {
+        self.attributes.iter().map(|at| match self.out.values.get(*at) {
+            Some(value) => (self.named(value.name), self.out.slice(&value.text)),
+            None => (self.named(usize::MAX), ""),
+        })
+    }
+}
+
+/// The number of an element made, as a place. Whoever finds fault with it can say where it comes from: see [`Out::origin`].
 fn number_of(at: OutId) -> Place {
     Place { line: u32::try_from(at + 1).unwrap_or(u32::MAX), column: 0 }
 }

@@ -1,5 +1,6 @@
 //! The elements of a source document that rules still need: in the order of the document, texts in one buffer, no allocation each.
 
+use crate::kept::Kept;
 use crate::plan::{Check, Down, Select, TypeCheck};
 use std::ops::Range;
 use xsd::tree::{Element, Place, QName};
@@ -15,8 +16,11 @@ struct Node {
     /// Its way in [`Kept`].
     way: u32,
     parent: u32,
-    /// One behind the last element in it; 0 while it is open.
-    end: u32,
+    /// Where its own part of the index starts.
+    index: u32,
+    /// Its neighbours among the children of its parent that came by the same way; 0 for none.
+    before: u32,
+    after: u32,
     attributes: u32,
     text: Range<u32>,
     place: Place,
@@ -31,6 +35,10 @@ struct Node {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     nodes: Vec<Node>,
+    /// For each way its number among those of its parent, and how many lead on from it.
+    ways: Vec<(u32, u32)>,
+    /// For each element and each way that leads on from it the first and the last child that came by it; 0 for none.
+    index: Vec<(u32, u32)>,
     /// (number among those kept of its element, value), those of each element together.
     attributes: Vec<(u32, Range<u32>)>,
     text: String,
@@ -43,6 +51,7 @@ pub(crate) struct Store {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mark {
     nodes: usize,
+    index: usize,
     attributes: usize,
     text: usize,
     types: usize,
@@ -56,7 +65,7 @@ const NODE_OCTETS: usize = size_of::<Node>();
 impl Mark {
     /// How many octets were in use.
     pub(crate) fn octets(&self) -> usize {
-        self.nodes * NODE_OCTETS + self.attributes * 16 + self.text + self.whole_octets
+        self.nodes * NODE_OCTETS + self.index * 8 + self.attributes * 16 + self.text + self.whole_octets
     }
 }
 
@@ -69,6 +78,11 @@ fn large(number: u32) -> usize {
 }
 
 impl Store {
+    pub(crate) fn new(kept: &Kept) -> Self {
+        let ways = kept.ways().map(|way| (small(way.slot), small(way.slots))).collect();
+        Self { ways, ..Self::default() }
+    }
+
     /// Octets in use; all counts stay below 4 Gi because this is limited.
     pub(crate) fn octets(&self) -> usize {
         self.mark().octets()
@@ -77,6 +91,7 @@ impl Store {
     pub(crate) fn mark(&self) -> Mark {
         Mark {
             nodes: self.nodes.len(),
+            index: self.index.len(),
             attributes: self.attributes.len(),
             text: self.text.len(),
             types: self.types.len(),
@@ -85,9 +100,11 @@ impl Store {
         }
     }
 
-    /// Forgets what came after `mark`.
+    /// Forgets what came after `mark`: one element with everything in it, or all.
     pub(crate) fn forget(&mut self, mark: Mark) {
+        self.unlink(mark.nodes);
         self.nodes.truncate(mark.nodes);
+        self.index.truncate(mark.index);
         self.attributes.truncate(mark.attributes);
         self.text.truncate(mark.text);
         self.types.truncate(mark.types);
@@ -97,12 +114,14 @@ impl Store {
 
     pub(crate) fn open(&mut self, way: usize, parent: NodeId, place: Place) -> NodeId {
         let (at, text) = (self.nodes.len(), small(self.text.len()));
-        let attributes = small(self.attributes.len());
+        let (_, slots) = self.ways.get(way).copied().unwrap_or_default();
         let node = Node {
             way: small(way),
             parent: small(parent),
-            end: 0,
-            attributes,
+            index: small(self.index.len()),
+            before: 0,
+            after: 0,
+            attributes: small(self.attributes.len()),
             text: text..text,
             place,
             nil: false,
@@ -110,7 +129,45 @@ impl Store {
             whole: 0,
         };
         self.nodes.push(node);
+        self.index.resize(self.index.len() + large(slots), (0, 0));
+        if at != TOP {
+            self.link(at, parent, way);
+        }
         at
+    }
+
+    fn link(&mut self, at: NodeId, parent: NodeId, way: usize) {
+        let entry = self.entry(parent, way).and_then(|entry| self.index.get_mut(entry));
+        let Some((first, last)) = entry else { return };
+        let before = std::mem::replace(last, small(at));
+        if *first == 0 {
+            *first = small(at);
+        }
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.before = before;
+        }
+        if let Some(node) = self.nodes.get_mut(large(before)).filter(|_| before != 0) {
+            node.after = small(at);
+        }
+    }
+
+    fn unlink(&mut self, at: NodeId) {
+        let Some((parent, way, before)) = self.nodes.get(at).map(|node| (large(node.parent), large(node.way), node.before)) else { return };
+        if let Some((first, last)) = self.entry(parent, way).and_then(|entry| self.index.get_mut(entry)) {
+            *last = before;
+            if before == 0 {
+                *first = 0;
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(large(before)) {
+            node.after = 0;
+        }
+    }
+
+    /// Where in the index the children of `parent` stand that came by `way`.
+    fn entry(&self, parent: NodeId, way: usize) -> Option<usize> {
+        let (slot, _) = self.ways.get(way)?;
+        Some(large(self.nodes.get(parent)?.index) + large(*slot))
     }
 
     /// An attribute of the element opened last.
@@ -149,11 +206,6 @@ impl Store {
         }
         self.text.push_str(text);
         node.text.end = small(self.text.len());
-    }
-
-    pub(crate) fn close(&mut self, at: NodeId) {
-        let end = small(self.nodes.len());
-        self.nodes.get_mut(at).into_iter().for_each(|node| node.end = end);
     }
 
     /// Puts the whole element beside one that is kept whole.
@@ -197,19 +249,12 @@ impl Store {
 
     /// The children that came by this way, in the order of the document.
     pub(crate) fn children(&self, parent: NodeId, way: usize) -> impl Iterator<Item = NodeId> {
-        let nodes = &self.nodes;
-        let end = nodes.get(parent).map_or(0, |node| if node.end == 0 { nodes.len() } else { large(node.end) });
-        let (mut next, way) = (parent + 1, small(way));
+        let mut next = self.entry(parent, way).and_then(|entry| self.index.get(entry)).map_or(0, |(first, _)| *first);
         std::iter::from_fn(move || {
-            while next < end {
-                let at = next;
-                let node = nodes.get(at)?;
-                next = if node.end == 0 { end } else { large(node.end) };
-                if node.way == way {
-                    return Some(at);
-                }
-            }
-            None
+            let at = large(next);
+            let node = self.nodes.get(at).filter(|_| at != TOP)?;
+            next = node.after;
+            Some(at)
         })
     }
 

@@ -10,7 +10,7 @@ use crate::witness::{Traced, Witness};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use xsd::event::Event;
-use xsd::read::{Kind, Limits, Malformed, Reader};
+use xsd::read::{Kind, Limits, Malformed, Reader, Source, Whole};
 use xsd::schema::Schemas;
 use xsd::scope::Scope;
 use xsd::tree::{Element, Node, Place};
@@ -113,19 +113,89 @@ impl Mapping {
         take: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
     ) -> Result<Counts, Malformed> {
         let mut reader = Reader::stream(from, charset.or(self.source_encoding()), limits)?;
-        let mut engine = self.engine(None);
-        let mut checked = Validator::new(self.source_schemas(), VIOLATIONS_MAX);
-        let mut octets = Octets::new(self, take);
+        Mapper::new(self, limits).pass(&mut reader, take)
+    }
+}
+
+/// Applies a mapping to documents that are in memory, one after the other, in the same memory.
+///
+/// ```no_run
+/// # fn documents() -> Vec<Vec<u8>> { Vec::new() }
+/// use mappings::{Item, Mapper, Mapping};
+/// use std::ops::ControlFlow;
+///
+/// let mapping = Mapping::load(std::path::Path::new("visits.map.xml")).map_err(|found| format!("{found:?}"))?;
+/// let mut mapper = Mapper::new(&mapping, &xsd::read::Limits::default());
+/// for octets in documents() {
+///     let counts = mapper.map(&octets, None, &mut |item| {
+///         if let Item::Record(made) = item {
+///             println!("{}: {} octets", made.target(), made.octets().len());
+///         }
+///         ControlFlow::Continue(())
+///     })?;
+///     println!("{} records, {} rejects", counts.records, counts.rejects);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Mapper<'m> {
+    engine: Engine<'m>,
+    source: Validator<'m>,
+    made: Checks<'m>,
+    idle: Option<Reader<Whole<'static>>>,
+    limits: Limits,
+}
+
+impl<'m> Mapper<'m> {
+    /// For documents of at most these limits.
+    #[must_use]
+    pub fn new(mapping: &'m Mapping, limits: &Limits) -> Self {
+        Self {
+            engine: mapping.engine(None),
+            source: Validator::new(mapping.source_schemas(), VIOLATIONS_MAX),
+            made: Checks { mapping, validators: Vec::new(), scope: Scope::default(), pieces: Pieces::with_capacity(4096) },
+            idle: None,
+            limits: *limits,
+        }
+    }
+
+    /// As [`Mapping::stream`], for a document that is in memory.
+    ///
+    /// # Errors
+    /// Octets that are no document, or more than the limits allow; what was handed over before stands.
+    pub fn map(
+        &mut self,
+        octets: &[u8],
+        charset: Option<&str>,
+        take: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
+    ) -> Result<Counts, Malformed> {
+        let text = xsd::read::text(octets, charset.or(self.made.mapping.source_encoding()), &self.limits)?;
+        let mut reader = match self.idle.take() {
+            Some(reader) => reader.again(&text),
+            None => {
+                self.source.forget();
+                Reader::new(&text, &self.limits)
+            }
+        };
+        let counts = self.pass(&mut reader, take);
+        self.idle = reader.idle();
+        counts
+    }
+
+    fn pass<S: Source>(&mut self, reader: &mut Reader<S>, take: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>) -> Result<Counts, Malformed> {
+        let (engine, source) = (&mut self.engine, &mut self.source);
+        engine.again();
+        let _of_a_document_broken_off = source.conclude();
+        let mut octets = Octets { made: &mut self.made, take, counts: Counts::default(), broken: false };
         while let Some(event) = reader.next_event()? {
-            checked.event(event);
+            source.event(event);
             match event.kind() {
                 Kind::Start => {
                     engine.start(&Passing(event), &mut octets);
-                    outcome_of(&mut checked, &mut engine, &mut octets);
+                    outcome_of(source, engine, &mut octets);
                 }
                 Kind::Text => engine.text(event.text()),
                 Kind::End => {
-                    outcome_of(&mut checked, &mut engine, &mut octets);
+                    outcome_of(source, engine, &mut octets);
                     engine.end(&mut octets);
                 }
                 Kind::Comment | Kind::Instruction => {}
@@ -134,7 +204,7 @@ impl Mapping {
                 return Ok(octets.counts);
             }
         }
-        for violation in checked.finish() {
+        for violation in source.conclude() {
             engine.invalid(violation.place, sentence(&violation), &mut octets);
         }
         engine.finish(&mut octets);
@@ -143,7 +213,11 @@ impl Mapping {
 }
 
 /// Tells the engine what the validator found since it was asked last.
-fn outcome_of(checked: &mut Validator<'_>, engine: &mut Engine<'_>, sink: &mut Octets<'_>) {
+#[inline]
+fn outcome_of(checked: &mut Validator<'_>, engine: &mut Engine<'_>, sink: &mut Octets<'_, '_>) {
+    if checked.violations().is_empty() {
+        return;
+    }
     for violation in checked.take_violations() {
         engine.invalid(violation.place, sentence(&violation), sink);
     }
@@ -171,7 +245,7 @@ impl Tag for Passing<'_> {
         self.0.scope()
     }
 
-    fn attributes(&self, visit: &mut dyn FnMut(&str, &str, &str)) {
+    fn attributes(&self, mut visit: impl FnMut(&str, &str, &str)) {
         self.0.attributes().for_each(|(name, value)| visit(name.namespace, name.local, value));
     }
 
@@ -199,7 +273,7 @@ impl Tag for Tree<'_> {
         self.scope
     }
 
-    fn attributes(&self, visit: &mut dyn FnMut(&str, &str, &str)) {
+    fn attributes(&self, mut visit: impl FnMut(&str, &str, &str)) {
         for attribute in self.element.attributes() {
             visit(attribute.name.namespace(), attribute.name.local(), &attribute.value);
         }
@@ -271,46 +345,57 @@ impl Sink for Trees<'_> {
     }
 }
 
-/// Takes documents as octets, and hands them over.
-struct Octets<'t> {
-    mapping: &'t Mapping,
-    take: &'t mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
-    counts: Counts,
+/// What checks and writes the documents that are made; it serves one after the other.
+struct Checks<'m> {
+    mapping: &'m Mapping,
+    /// By the number of the target, each made for its first document.
+    validators: Vec<Option<Validator<'m>>>,
+    scope: Scope,
     pieces: Pieces,
-    broken: bool,
 }
 
-impl<'t> Octets<'t> {
-    fn new(mapping: &'t Mapping, take: &'t mut dyn FnMut(Item<'_>) -> ControlFlow<()>) -> Self {
-        Self { mapping, take, counts: Counts::default(), pieces: Pieces::with_capacity(4096), broken: false }
-    }
-
-    fn check(&self, schemas: &Schemas, draft: &Draft<'_>) -> Vec<Violation> {
+impl<'m> Checks<'m> {
+    fn check(&mut self, schemas: &'m Schemas, draft: &Draft<'_>) -> Vec<Violation> {
         let names = &self.mapping.plan().names;
         if draft.out.has_foreign() {
             let element = draft.out.element(draft.root, names);
             return element.map(|element| schemas.validate_all(&element, VIOLATIONS_MAX)).unwrap_or_default();
         }
-        let mut validator = Validator::new(schemas, VIOLATIONS_MAX);
-        draft.out.feed(draft.root, names, &mut validator);
-        validator.finish()
+        let target = draft.block.target;
+        if self.validators.len() <= target {
+            self.validators.resize_with(target + 1, || None);
+        }
+        let Some(slot) = self.validators.get_mut(target) else { return Vec::new() };
+        let validator = slot.get_or_insert_with(|| Validator::new(schemas, VIOLATIONS_MAX));
+        draft.out.feed(draft.root, names, &self.scope, validator);
+        validator.conclude()
     }
 }
 
-impl Sink for Octets<'_> {
+/// Takes documents as octets, and hands them over.
+struct Octets<'t, 'm> {
+    made: &'t mut Checks<'m>,
+    take: &'t mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
+    counts: Counts,
+    broken: bool,
+}
+
+impl Sink for Octets<'_, '_> {
     fn take(&mut self, draft: &Draft<'_>) -> Result<(), Reject> {
-        let (mapping, plan) = (self.mapping, self.mapping.plan());
+        let mapping = self.made.mapping;
+        let plan = mapping.plan();
         let Some((schemas, target)) = mapping.target(draft.block.target) else { return Err(not_valid(mapping, draft, None)) };
-        if let Some(first) = self.check(schemas, draft).first() {
+        if let Some(first) = self.made.check(schemas, draft).first() {
             return Err(not_valid(mapping, draft, Some(first)));
         }
-        self.pieces.clear();
+        let pieces = &mut self.made.pieces;
+        pieces.clear();
         if draft.out.has_foreign() {
-            self.pieces.splice(&draft.octets(plan));
+            pieces.splice(&draft.octets(plan));
         } else {
-            draft.out.write(draft.root, &plan.names, &mut Bound::default(), &mut self.pieces);
+            draft.out.write(draft.root, &plan.names, &mut Bound::default(), pieces);
         }
-        let made = Made { target, octets: self.pieces.as_octets(), out: draft.out, root: draft.root, plan };
+        let made = Made { target, octets: pieces.as_octets(), out: draft.out, root: draft.root, plan };
         let item = match draft.block.when {
             When::Window | When::Buffered => {
                 self.counts.records += 1;

@@ -2,7 +2,7 @@
 
 use crate::decode::decode;
 use crate::event::{Builder, Event};
-use crate::source::{PART_BYTES, Parts, Source, Whole};
+use crate::source::PART_BYTES;
 use crate::token::{Core, Step};
 use crate::tree::{Element, Place};
 use std::borrow::Cow;
@@ -10,6 +10,7 @@ use std::fmt;
 use std::io::Read;
 
 pub use crate::event::Kind;
+pub use crate::source::{Parts, Source, Whole};
 
 /// What a document may cost before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,19 +175,17 @@ impl<'t> Reader<Whole<'t>> {
 
     /// A reader over another document in the memory of this one: names keep their numbers.
     #[must_use]
-    pub fn again(self, text: &str) -> Reader<Whole<'_>> {
-        Reader::in_memory(text, self.core)
+    pub fn again(mut self, text: &str) -> Reader<Whole<'_>> {
+        self.core.reset();
+        Reader { source: Whole(text), core: self.core }
     }
 
-    pub(crate) fn in_memory(text: &'t str, mut core: Core) -> Self {
-        core.reset();
-        Self { source: Whole(text), core }
-    }
-
-    /// Its memory for the next document, unless many names have gathered there.
-    pub(crate) fn into_memory(self) -> Option<Core> {
+    /// Its memory for the next document, to be had with [`Reader::again`]; none if so many names have gathered that it is better to
+    /// start anew.
+    #[must_use]
+    pub fn idle(self) -> Option<Reader<Whole<'static>>> {
         const NAMES_BYTES_MAX: usize = 4 << 20;
-        (self.core.names.cost() <= NAMES_BYTES_MAX).then_some(self.core)
+        (self.core.names.cost() <= NAMES_BYTES_MAX).then(|| self.again(""))
     }
 }
 

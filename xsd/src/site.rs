@@ -3,11 +3,10 @@
 use crate::event::{Event, Name};
 use crate::scope::Scope;
 use crate::tree::{Element, Place, QName};
-use std::borrow::Borrow;
 use std::collections::HashMap;
 
 /// The innermost open element and those around it. Depths count from 1.
-pub(crate) trait Site {
+pub trait Site {
     /// The number of the innermost element's name: the same name has the same in one document.
     fn number(&self) -> usize;
     /// The name of the innermost element.
@@ -49,27 +48,21 @@ impl Site for Event<'_> {
     }
 }
 
-/// A walk over a tree, or over start tags that are given one by one.
-pub(crate) struct Walk<E> {
-    open: Vec<(E, usize)>,
+/// A walk over a tree.
+#[derive(Default)]
+pub(crate) struct Walk<'e> {
+    open: Vec<(&'e Element, usize)>,
     attributes: Vec<usize>,
     scope: Scope,
-    numbers: HashMap<QName, usize>,
+    numbers: HashMap<&'e QName, usize>,
 }
 
-impl<E> Default for Walk<E> {
-    fn default() -> Self {
-        Self { open: Vec::new(), attributes: Vec::new(), scope: Scope::default(), numbers: HashMap::new() }
-    }
-}
-
-impl<E: Borrow<Element>> Walk<E> {
-    pub(crate) fn enter(&mut self, element: E) {
-        let tag = element.borrow();
-        self.scope.enter_element(tag);
-        let number = self.numbered(tag.name());
+impl<'e> Walk<'e> {
+    pub(crate) fn enter(&mut self, element: &'e Element) {
+        self.scope.enter_element(element);
+        let number = self.numbered(element.name());
         self.attributes.clear();
-        for attribute in tag.attributes() {
+        for attribute in element.attributes() {
             let number = self.numbered(&attribute.name);
             self.attributes.push(number);
         }
@@ -81,13 +74,9 @@ impl<E: Borrow<Element>> Walk<E> {
         self.open.pop();
     }
 
-    fn numbered(&mut self, name: &QName) -> usize {
-        if let Some(known) = self.numbers.get(name) {
-            return *known;
-        }
+    fn numbered(&mut self, name: &'e QName) -> usize {
         let fresh = self.numbers.len();
-        self.numbers.insert(name.clone(), fresh);
-        fresh
+        *self.numbers.entry(name).or_insert(fresh)
     }
 }
 
@@ -96,7 +85,7 @@ fn named(element: &Element, number: usize) -> Name<'_> {
     Name { namespace: name.namespace(), local: name.local(), prefix: element.prefix(), number }
 }
 
-impl<E: Borrow<Element>> Site for Walk<E> {
+impl Site for Walk<'_> {
     fn number(&self) -> usize {
         self.open.last().map_or(0, |(_, number)| *number)
     }
@@ -106,11 +95,11 @@ impl<E: Borrow<Element>> Site for Walk<E> {
     }
 
     fn name_at(&self, depth: usize) -> Option<Name<'_>> {
-        depth.checked_sub(1).and_then(|at| self.open.get(at)).map(|(element, number)| named(element.borrow(), *number))
+        depth.checked_sub(1).and_then(|at| self.open.get(at)).map(|(element, number)| named(element, *number))
     }
 
     fn place_at(&self, depth: usize) -> Place {
-        depth.checked_sub(1).and_then(|at| self.open.get(at)).map(|(element, _)| element.borrow().place()).unwrap_or_default()
+        depth.checked_sub(1).and_then(|at| self.open.get(at)).map(|(element, _)| element.place()).unwrap_or_default()
     }
 
     fn scope(&self) -> &Scope {
@@ -118,7 +107,7 @@ impl<E: Borrow<Element>> Site for Walk<E> {
     }
 
     fn attributes(&self) -> impl ExactSizeIterator<Item = (Name<'_>, &str)> {
-        let attributes = self.open.last().map(|(element, _)| element.borrow().attributes()).unwrap_or_default();
+        let attributes = self.open.last().map(|(element, _)| element.attributes()).unwrap_or_default();
         attributes.iter().zip(&self.attributes).map(|(attribute, number)| {
             let name = &attribute.name;
             let name = Name { namespace: name.namespace(), local: name.local(), prefix: &attribute.prefix, number: *number };

@@ -14,9 +14,8 @@ use crate::schema::{
     Use, Wildcard,
 };
 use crate::simple::{Simple, Variety};
-use crate::site::{Site, Walk};
-use crate::tree::Element;
 
+pub use crate::site::Site;
 pub use crate::verdict::{Checker, Invalid, VIOLATIONS_MAX, Valid, Violation};
 
 /// The machine. Feed it one document's start tags, texts and end tags in order.
@@ -34,8 +33,6 @@ pub struct Validator<'s> {
     pub(crate) max: usize,
     identities: Ids,
     keys: Keys<'s>,
-    /// Start tags that came without a reader.
-    pushed: Walk<Element>,
 }
 
 /// Names of children that are counted for paths.
@@ -68,7 +65,6 @@ impl<'s> Validator<'s> {
             max: max.max(1),
             identities: Ids::default(),
             keys: Keys::default(),
-            pushed: Walk::default(),
         }
     }
 
@@ -76,9 +72,9 @@ impl<'s> Validator<'s> {
     #[inline]
     pub fn event(&mut self, event: Event<'_>) {
         match event.kind() {
-            EventKind::Start => self.start_at(&event),
-            EventKind::Text => self.text_at(&event, event.text()),
-            EventKind::End => self.end_at(&event),
+            EventKind::Start => self.start(&event),
+            EventKind::Text => self.text(&event, event.text()),
+            EventKind::End => self.end(&event),
             EventKind::Comment | EventKind::Instruction => {}
         }
     }
@@ -86,29 +82,6 @@ impl<'s> Validator<'s> {
     /// What was found since this was asked last; what is found later counts against the maximum anew.
     pub fn take_violations(&mut self) -> Vec<Violation> {
         std::mem::take(&mut self.violations)
-    }
-
-    /// Takes a start tag that comes from no reader: name, declarations, attributes and place of `element`; its content is not looked at.
-    pub fn start(&mut self, element: &Element) {
-        let mut site = std::mem::take(&mut self.pushed);
-        site.enter(element.clone());
-        self.start_at(&site);
-        self.pushed = site;
-    }
-
-    /// Takes character data that comes from no reader.
-    pub fn text(&mut self, text: &str) {
-        let site = std::mem::take(&mut self.pushed);
-        self.text_at(&site, text);
-        self.pushed = site;
-    }
-
-    /// Takes an end tag that comes from no reader.
-    pub fn end(&mut self) {
-        let mut site = std::mem::take(&mut self.pushed);
-        self.end_at(&site);
-        site.leave();
-        self.pushed = site;
     }
 
     /// Ends the document and returns what was found.
@@ -128,8 +101,8 @@ impl<'s> Validator<'s> {
         std::mem::take(&mut self.violations)
     }
 
-    /// Forgets the numbers of names: the next document comes from another reader.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets the numbers of names: the next document comes from another reader, or another site.
+    pub fn forget(&mut self) {
         self.known.clear();
     }
 
@@ -181,8 +154,8 @@ impl<'s> Validator<'s> {
         self.number(name.number, || plan.number(name.namespace, name.local))
     }
 
-    /// Takes a start tag.
-    pub(crate) fn start_at<S: Site>(&mut self, site: &S) {
+    /// Takes the start tag of the site's innermost element: from another source of events than the reader, as [`Validator::event`] from that.
+    pub fn start<S: Site>(&mut self, site: &S) {
         let (plan, number) = (self.plan, site.number());
         let named = || plan.number(site.name().namespace, site.name().local);
         let name = self.number(number, named);
@@ -493,8 +466,8 @@ impl<'s> Validator<'s> {
         }
     }
 
-    /// Takes character data.
-    pub(crate) fn text_at<S: Site>(&mut self, site: &S, text: &str) {
+    /// Takes character data in the site's innermost element.
+    pub fn text<S: Site>(&mut self, site: &S, text: &str) {
         let Some(frame) = self.frames.last_mut() else { return };
         if frame.nil && !text.is_empty() {
             return self.report(site, ("cvc-elt.3.2.1", "an element that is nil has text".to_owned(), None));
@@ -527,8 +500,8 @@ impl<'s> Validator<'s> {
         self.report(site, (finding.0, finding.1, None));
     }
 
-    /// Takes an end tag.
-    pub(crate) fn end_at<S: Site>(&mut self, site: &S) {
+    /// Takes the end tag of the site's innermost element.
+    pub fn end<S: Site>(&mut self, site: &S) {
         if let Some(frame) = self.frames.last().filter(|frame| !frame.nil) {
             let noun = frame.element.map(|(_, noun)| noun);
             let start = frame.text;

@@ -3,8 +3,7 @@
 use crate::read::{Limits, Malformed, Reader};
 use crate::schema::Schemas;
 use crate::site::Walk;
-use crate::source::Source;
-use crate::token::Core;
+use crate::source::{Source, Whole};
 use crate::tree::{Element, Node, Place};
 use crate::validate::Validator;
 use std::fmt;
@@ -128,7 +127,7 @@ fn validate<S: Source>(schemas: &Schemas, mut reader: Reader<S>, max: usize) -> 
 /// Validates documents that are in memory, one after the other, in the same memory.
 pub struct Checker<'s> {
     validator: Validator<'s>,
-    core: Option<Core>,
+    idle: Option<Reader<Whole<'static>>>,
     limits: Limits,
 }
 
@@ -136,7 +135,7 @@ impl<'s> Checker<'s> {
     /// A checker that stops looking after `max` violations of a document.
     #[must_use]
     pub fn new(schemas: &'s Schemas, limits: &Limits, max: usize) -> Self {
-        Self { validator: Validator::new(schemas, max), core: None, limits: *limits }
+        Self { validator: Validator::new(schemas, max), idle: None, limits: *limits }
     }
 
     /// Reads and validates a document: the violations, none if it is valid.
@@ -145,8 +144,8 @@ impl<'s> Checker<'s> {
     /// Not well formed, not allowed, or too large.
     pub fn check(&mut self, octets: &[u8], charset: Option<&str>) -> Result<Vec<Violation>, Malformed> {
         let text = crate::read::text(octets, charset, &self.limits)?;
-        let mut reader = match self.core.take() {
-            Some(core) => Reader::in_memory(&text, core),
+        let mut reader = match self.idle.take() {
+            Some(reader) => reader.again(&text),
             None => {
                 self.validator.forget();
                 Reader::new(&text, &self.limits)
@@ -159,22 +158,22 @@ impl<'s> Checker<'s> {
                 Err(malformed) => break Err(malformed),
             }
         };
-        self.core = reader.into_memory();
+        self.idle = reader.idle();
         let violations = self.validator.conclude();
         read.map(|()| violations)
     }
 }
 
-fn walk<'e>(validator: &mut Validator<'_>, site: &mut Walk<&'e Element>, element: &'e Element) {
+fn walk<'e>(validator: &mut Validator<'_>, site: &mut Walk<'e>, element: &'e Element) {
     site.enter(element);
-    validator.start_at(site);
+    validator.start(site);
     for node in element.children() {
         match node {
             Node::Element(child) => walk(validator, site, child),
-            Node::Text(text) => validator.text_at(site, text),
+            Node::Text(text) => validator.text(site, text),
             Node::Comment | Node::Instruction { .. } => {}
         }
     }
-    validator.end_at(site);
+    validator.end(site);
     site.leave();
 }

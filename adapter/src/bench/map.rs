@@ -5,7 +5,7 @@ use super::arguments::{BenchMap, MapPeer};
 use super::beside::{Asked, compiled, rounds, written};
 use super::wrong;
 use crate::config::Misconfigured;
-use mappings::{Item, Mapping};
+use mappings::{Item, Mapper, Mapping};
 use std::ops::ControlFlow;
 use std::process::Command;
 use xsd::read::Limits;
@@ -42,10 +42,11 @@ pub(super) fn run(arguments: &BenchMap) -> Result<bool, Misconfigured> {
         peers.push(Asked::start("Saxon, warm", DOCUMENTS.iter().map(|(_, _, _, floor)| *floor).collect(), &mut java)?);
     }
     let mut holds = true;
+    let mut mapper = Mapper::new(&mapping, &Limits::default());
     for (number, (octets, (entries, size, ..))) in documents.iter().zip(DOCUMENTS).enumerate() {
         let mut map = |times: u64| {
             for _ in 0..times {
-                let counts = mapping.stream(octets.as_slice(), None, &Limits::default(), &mut |item| match item {
+                let counts = mapper.map(octets, None, &mut |item| match item {
                     Item::Record(_) | Item::Once(_) => ControlFlow::Continue(()),
                     Item::Reject(_) => ControlFlow::Break(()),
                 });
