@@ -29,7 +29,7 @@ fn the_suite_of_the_w3c() {
     let judgements = xsts::run(&root, &groups, Level::Strict);
     let all = bucket(&judgements, |_| true);
     let rejected = bucket(&judgements, |judgement| !judgement.instance && !judgement.expected);
-    assert!(all.basis_points() >= 9860 && rejected.basis_points() >= 9850, "all {all}, invalid schemas rejected {rejected}");
+    assert!(all.basis_points() >= 9930 && rejected.basis_points() >= 9950, "all {all}, invalid schemas rejected {rejected}");
     let reasons = Reasons::read(include_str!("../xsts-reasons.tsv"));
     let failures: Vec<&Judgement> = judgements.iter().filter(|judgement| !judgement.agrees()).collect();
     let unexplained: Vec<&str> = failures.iter().map(|failure| failure.name.as_str()).filter(|name| reasons.of(name).is_none()).collect();

@@ -1,7 +1,7 @@
 //! What the validator knows of an open element.
 
 use crate::automaton::{At, Cursor, Model, Table};
-use crate::schema::{ElementId, ElementNoun, TypeId};
+use crate::schema::{ANY_TYPE, ElementId, ElementNoun, TypeId};
 use crate::simple::{Identity, Lexical, Simple, Variety};
 use crate::value::Primitive;
 
@@ -15,6 +15,14 @@ pub(crate) struct Frame<'s> {
     pub(crate) definition: Option<TypeId>,
     pub(crate) content: Expect<'s>,
     pub(crate) nil: bool,
+}
+
+impl Frame<'_> {
+    /// Whether its text must be one value. An opaque type says nothing of values.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.element.is_some_and(|(_, noun)| noun.fixed.is_some())
+            && (!matches!(self.content, Expect::Lax) || self.definition == Some(ANY_TYPE))
+    }
 }
 
 /// What an open element may contain.

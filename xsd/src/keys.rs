@@ -36,6 +36,16 @@ struct Held<'s> {
     wanted: Vec<(String, Place, String)>,
 }
 
+/// What an element that ends has been.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Of a simple type or simple content.
+    Value,
+    Nil,
+    /// Of a type whose content is no value: no field leads to it.
+    Complex,
+}
+
 /// An open element that a selector has chosen.
 struct Selected {
     /// Which of the constraints.
@@ -125,15 +135,25 @@ impl<'s> Keys<'s> {
     }
 
     /// The element at `depth` ends. `path` says the way to it.
-    pub(crate) fn end(&mut self, schemas: &Schemas, depth: usize, nil: bool, path: impl Fn() -> String) -> (Vec<Finding>, Vec<Violation>) {
+    pub(crate) fn end(
+        &mut self,
+        schemas: &Schemas,
+        depth: usize,
+        ended: Ended,
+        path: impl Fn() -> String,
+    ) -> (Vec<Finding>, Vec<Violation>) {
         let (mut findings, mut violations) = (Vec::new(), Vec::new());
         for selected in &mut self.selected {
+            let constraint = self.open.get(selected.held).map(|held| held.constraint);
             let is_key = self.open.get(selected.held).is_some_and(|held| held.constraint.category == Category::Key);
             let fields = selected.waiting.iter_mut().zip(&mut selected.fields).filter(|(waiting, _)| **waiting == Some(depth));
             for (waiting, field) in fields {
                 // It stays chosen, so that a second one is found; a nil element has no value.
                 *waiting = Some(usize::MAX);
-                if nil && is_key {
+                if ended == Ended::Complex {
+                    *field = Some(String::new());
+                    findings.extend(constraint.map(no_value));
+                } else if ended == Ended::Nil && is_key {
                     *field = Some(String::new());
                     findings.push(("cvc-identity-constraint.4.2.3", "a field of a key is nil".to_owned(), None));
                 }
@@ -195,6 +215,11 @@ impl<'s> Keys<'s> {
 
 fn twice(constraint: &IdentityConstraint) -> Finding {
     let what = format!("a field of '{}' leads to more than one value", constraint.name.local());
+    ("cvc-identity-constraint.3", what, declared(constraint))
+}
+
+fn no_value(constraint: &IdentityConstraint) -> Finding {
+    let what = format!("a field of '{}' leads to an element that has no simple type", constraint.name.local());
     ("cvc-identity-constraint.3", what, declared(constraint))
 }
 

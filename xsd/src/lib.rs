@@ -10,6 +10,7 @@ pub mod files;
 mod frame;
 mod identity;
 mod ids;
+mod implied;
 mod keys;
 pub mod load;
 mod names;

@@ -215,7 +215,9 @@ impl Translation<'_> {
                 set => single(&set).unwrap_or(c),
             },
             '-' => {
-                let lone = first || self.rest.peek() == Some(&']');
+                let mut ahead = self.rest.clone();
+                let subtracts = ahead.next() == Some('-') && ahead.next() == Some('[');
+                let lone = first || subtracts || self.rest.peek() == Some(&']');
                 self.out.push_str("\\-");
                 return if lone { Ok(()) } else { Err("a - that is neither a range nor at an end of its class".to_owned()) };
             }

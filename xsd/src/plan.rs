@@ -1,7 +1,8 @@
 //! What the validator asks of a schema at every element, in numbers: made once for a graph, each type when it is first met.
 
 use crate::automaton::Table;
-use crate::schema::{AttributeId, Content, ElementId, Kind, Schemas, TypeId, XSI_NAMESPACE};
+use crate::schema::{AttributeId, Content, ElementId, Kind, Schemas, TypeId, Use, XSI_NAMESPACE};
+use crate::simple::Identity;
 use crate::tree::QName;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -29,6 +30,8 @@ pub(crate) struct TypePlan {
     pub(crate) uses: Vec<usize>,
     /// The bits of the uses that must stand; of the 129th and later ones there are none.
     pub(crate) required: u128,
+    /// Whether an attribute that is left out has a value that is an ID or refers to one.
+    pub(crate) implied: bool,
     /// The content model, if it is one that has a table.
     pub(crate) table: Option<Table>,
 }
@@ -84,10 +87,16 @@ impl Plan {
         let named = |name: &QName| self.number(name.namespace(), name.local());
         let uses = complex.attributes.iter().map(|used| schemas.attributes.get(used.attribute).map_or(0, |noun| named(&noun.name)));
         let required = complex.attributes.iter().take(128).enumerate().fold(0, |bits, (at, used)| bits | u128::from(used.required) << at);
+        let is_implied = |used: &Use| {
+            let Some(noun) = schemas.attributes.get(used.attribute) else { return false };
+            let valued = [&used.default, &used.fixed, &noun.default, &noun.fixed].into_iter().any(Option::is_some);
+            valued && schemas.simple(noun.definition).is_some_and(|simple| simple.identity != Identity::None)
+        };
+        let implied = complex.attributes.iter().any(is_implied);
         let table = match &complex.content {
             Content::Elements { model, .. } => Table::new(model, &named),
             Content::Empty | Content::Simple(_) => None,
         };
-        TypePlan { uses: uses.collect(), required, table }
+        TypePlan { uses: uses.collect(), required, implied, table }
     }
 }

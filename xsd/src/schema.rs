@@ -3,6 +3,7 @@
 use crate::automaton::Model;
 use crate::identity::{ConstraintId, IdentityConstraint};
 use crate::plan::Plan;
+use crate::scope::Scope;
 use crate::simple::{Simple, Variety};
 use crate::tree::{Attribute, Place, QName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,8 @@ pub(crate) struct ElementNoun {
     pub(crate) is_abstract: bool,
     pub(crate) default: Option<String>,
     pub(crate) fixed: Option<String>,
+    /// What prefixes in these values stand for.
+    pub(crate) names: Option<Arc<Scope>>,
     pub(crate) head: Option<ElementId>,
     pub(crate) block: Derivations,
     pub(crate) last: Derivations,
@@ -143,6 +146,7 @@ pub(crate) struct Use {
     pub(crate) required: bool,
     pub(crate) default: Option<String>,
     pub(crate) fixed: Option<String>,
+    pub(crate) names: Option<Arc<Scope>>,
 }
 
 /// Part 1 §3.2: an attribute declaration.
@@ -152,6 +156,7 @@ pub(crate) struct AttributeNoun {
     pub(crate) definition: TypeId,
     pub(crate) default: Option<String>,
     pub(crate) fixed: Option<String>,
+    pub(crate) names: Option<Arc<Scope>>,
     pub(crate) source: Source,
     pub(crate) notes: Notes,
 }
@@ -288,7 +293,10 @@ impl Schemas {
             return true;
         }
         match self.simple(from).map(|simple| &simple.variety) {
-            Some(Variety::Union(members)) => members.iter().any(|member| self.derives(id, *member)),
+            // A member's values are the union's only where no facet of the union narrows them.
+            Some(Variety::Union(members)) if !self.simple(from).is_some_and(Simple::is_narrowed) => {
+                members.iter().any(|member| self.derives(id, *member))
+            }
             _ => false,
         }
     }

@@ -188,6 +188,11 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Simple {
+    /// Whether facets of a union refuse values of its members.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        self.facets.enumeration.is_some() || !self.facets.patterns.is_empty()
+    }
+
     /// Checks a lexical value before white space processing (cvc-simple-type). Names resolve in `scope`.
     pub(crate) fn check(&self, schemas: &Schemas, text: &str, scope: Option<&Scope>) -> Result<(), Failure> {
         self.value(schemas, text, scope).map(drop)
@@ -209,7 +214,12 @@ impl Simple {
             }
         }
         let value = match &self.variety {
-            Variety::Atomic(primitive) => self.atomic(*primitive, text, scope)?,
+            Variety::Atomic(primitive) => match self.atomic(*primitive, text, scope)? {
+                Value::Name(name) if *primitive == Primitive::Notation && !schemas.notations.contains(&name) => {
+                    return fails("cvc-datatype-valid.1.2.1", format!("no notation {name} is declared"));
+                }
+                value => value,
+            },
             Variety::List(item) => {
                 let Some(item) = schemas.simple(*item) else { return fails("cvc-datatype-valid.1.2.2", "the list has no item type") };
                 Value::List(words(text).map(|word| item.value(schemas, word, scope)).collect::<Result<_, _>>()?)

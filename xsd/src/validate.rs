@@ -13,7 +13,8 @@ use crate::schema::{
     ANY_TYPE, AttributeNoun, Complex, Content, Derivations, ElementDecl, ElementId, ElementNoun, Kind, Process, Schemas, TypeDef, TypeId,
     Use, Wildcard,
 };
-use crate::simple::{Simple, Variety};
+use crate::scope::Scope;
+use crate::simple::Simple;
 
 pub use crate::site::Site;
 pub use crate::verdict::{Checker, Invalid, VIOLATIONS_MAX, Valid, Violation};
@@ -31,8 +32,10 @@ pub struct Validator<'s> {
     known: Vec<usize>,
     pub(crate) violations: Vec<Violation>,
     pub(crate) max: usize,
-    identities: Ids,
-    keys: Keys<'s>,
+    pub(crate) identities: Ids,
+    pub(crate) keys: Keys<'s>,
+    /// A root that no schema declares is assessed by its `xsi:type`.
+    pub(crate) lax_root: bool,
 }
 
 /// Names of children that are counted for paths.
@@ -65,6 +68,7 @@ impl<'s> Validator<'s> {
             max: max.max(1),
             identities: Ids::default(),
             keys: Keys::default(),
+            lax_root: false,
         }
     }
 
@@ -206,12 +210,19 @@ impl<'s> Validator<'s> {
         let (schemas, plan) = (self.schemas, self.plan);
         let declared = |id: ElementId| schemas.elements.get(id).map_or(Against::Lax, |noun| Against::Element(id, noun));
         let global = || plan.element(name);
-        let Some(parent) = self.frames.last_mut() else { return global().map(declared).ok_or_else(|| self.no_root(site.name())) };
+        let Some(parent) = self.frames.last_mut() else {
+            let lax = self.lax_root && self.xsi(site, XSI_TYPE).is_some();
+            return global().map(declared).or(lax.then_some(Against::Lax)).ok_or_else(|| self.no_root(site.name()));
+        };
         if parent.nil {
             return Err(("cvc-elt.3.2.1", format!("{} stands in an element that is nil", site.name()), None));
         }
+        let fixed = parent.is_fixed();
         let (model, way, broken) = match &mut parent.content {
             Expect::Skip => return Ok(Against::Skip),
+            Expect::Lax if fixed => {
+                return Err(("cvc-elt.5.2.2.1", format!("{} stands in an element of a fixed value", site.name()), None));
+            }
             Expect::Lax => return Ok(global().map_or(Against::Lax, declared)),
             Expect::Empty => {
                 return Err(("cvc-complex-type.2.1", format!("{} stands in an element that must be empty", site.name()), None));
@@ -219,7 +230,7 @@ impl<'s> Validator<'s> {
             Expect::Simple { .. } => {
                 return Err(("cvc-type.3.1.2", format!("{} stands in an element that has text only", site.name()), None));
             }
-            Expect::Elements { .. } if parent.element.is_some_and(|(_, noun)| noun.fixed.is_some()) => {
+            Expect::Elements { .. } if fixed => {
                 return Err(("cvc-elt.5.2.2.1", format!("{} stands in an element of a fixed value", site.name()), None));
             }
             Expect::Elements { model, way, broken, .. } => (*model, way, broken),
@@ -387,12 +398,13 @@ impl<'s> Validator<'s> {
         if types.required != 0 || site.attributes().len() > 0 || complex.attributes.len() > 128 {
             self.attributes(site, complex, types);
         }
+        self.implied(site, complex, types);
     }
 
     fn attributes<S: Site>(&mut self, site: &S, complex: &'s Complex, types: &'s TypePlan) {
         let schemas = self.schemas;
         let declared = |used: &Use| schemas.attributes.get(used.attribute);
-        let mut seen: u128 = 0;
+        let (mut seen, mut wild_id): (u128, bool) = (0, false);
         for (name, value) in site.attributes() {
             let number = self.planned(name);
             let own = types.uses.iter().position(|used| *used == number && number != 0);
@@ -400,17 +412,22 @@ impl<'s> Validator<'s> {
                 && let Some(noun) = declared(used)
             {
                 seen |= u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at)).unwrap_or_default();
-                self.attribute(site, (name, value), noun, used.fixed.as_deref().or(noun.fixed.as_deref()));
+                let fixed = used.fixed.as_deref().map(|fixed| (Some(fixed), used.names.as_deref()));
+                self.attribute(site, (name, value), noun, fixed.unwrap_or((noun.fixed.as_deref(), noun.names.as_deref())));
                 continue;
             }
             if (1..=XSI_LAST).contains(&number) {
+                self.of_instance(site, (name, value), number);
                 continue;
             }
             let wildcard = complex.any_attribute.as_ref().filter(|any| any.allows(name.namespace));
             let global = self.plan.attribute(number).and_then(|id| schemas.attributes.get(id));
             match (wildcard.map(|any| any.process), global) {
                 (Some(Process::Skip), _) | (Some(Process::Lax), None) => {}
-                (Some(_), Some(noun)) => self.attribute(site, (name, value), noun, noun.fixed.as_deref()),
+                (Some(_), Some(noun)) => {
+                    self.wild_id(site, complex, noun, &mut wild_id);
+                    self.attribute(site, (name, value), noun, (noun.fixed.as_deref(), noun.names.as_deref()));
+                }
                 (Some(Process::Strict), None) => {
                     let what = "no schema declares the attribute, and a declaration is asked for".to_owned();
                     self.report_attribute(site, name, ("cvc-complex-type.3.2.2", what, None));
@@ -428,8 +445,14 @@ impl<'s> Validator<'s> {
         }
     }
 
-    fn attribute<S: Site>(&mut self, site: &S, attribute: (Name<'_>, &str), noun: &'s AttributeNoun, fixed: Option<&str>) {
-        let (name, text) = attribute;
+    fn attribute<S: Site>(
+        &mut self,
+        site: &S,
+        attribute: (Name<'_>, &str),
+        noun: &'s AttributeNoun,
+        fixed: (Option<&str>, Option<&Scope>),
+    ) {
+        let ((name, text), (fixed, names)) = (attribute, fixed);
         let wanted = |simple: &&Simple| fixed.is_some() || self.keys.is_watching() || !is_any(simple);
         let Some(simple) = self.schemas.simple(noun.definition).filter(wanted) else { return };
         match simple.value(self.schemas, text, Some(site.scope())) {
@@ -438,31 +461,13 @@ impl<'s> Validator<'s> {
                 self.report_attribute(site, name, (failure.rule, failure.what, help));
             }
             Ok(value) => {
-                let same = |fixed: &str| {
-                    fixed == text || simple.value(self.schemas, fixed, Some(site.scope())).is_ok_and(|fixed| fixed.equals(&value))
-                };
+                let same = |fixed: &str| simple.value(self.schemas, fixed, names).is_ok_and(|fixed| fixed.equals(&value));
                 if let Some(fixed) = fixed.filter(|fixed| !same(fixed)) {
                     self.report_attribute(site, name, ("cvc-au", format!("the value is not the fixed one, '{fixed}'"), None));
                 }
-                if self.keys.is_watching() {
-                    let findings = self.keys.attribute(site, self.frames.len(), name, &value);
-                    findings.into_iter().for_each(|finding| self.report_attribute(site, name, finding));
-                }
+                self.field(site, name, &value);
                 self.identify(site, simple, text);
             }
-        }
-    }
-
-    /// Part 1 §3.15.4 (cvc-id): an ID stands once, a reference has its ID.
-    fn identify<S: Site>(&mut self, site: &S, simple: &Simple, text: &str) {
-        if simple.identity == crate::simple::Identity::None || matches!(simple.variety, Variety::Union(_)) {
-            return;
-        }
-        let mut identities = std::mem::take(&mut self.identities);
-        let taken = identities.take(simple.identity, text, || (site.place_at(self.frames.len()), self.path(site)));
-        self.identities = identities;
-        if let Err(finding) = taken {
-            self.report(site, finding);
         }
     }
 
@@ -472,6 +477,7 @@ impl<'s> Validator<'s> {
         if frame.nil && !text.is_empty() {
             return self.report(site, ("cvc-elt.3.2.1", "an element that is nil has text".to_owned(), None));
         }
+        let fixed = frame.is_fixed();
         let finding = match &mut frame.content {
             // All that counts of such a text is whether there is one.
             Expect::Simple { any: true, .. } if self.text.len() > frame.text => return,
@@ -487,7 +493,7 @@ impl<'s> Validator<'s> {
                 self.text.truncate(frame.text);
                 ("cvc-simple-type", format!("a value of more than {VALUE_BYTES_MAX} bytes, which is not looked at"))
             }
-            Expect::Elements { mixed: true, .. } if frame.element.is_some_and(|(_, noun)| noun.fixed.is_some()) => {
+            Expect::Elements { mixed: true, .. } | Expect::Lax if fixed => {
                 let left = (frame.text + VALUE_BYTES_MAX).saturating_sub(self.text.len());
                 return self.text.push_str(text.get(..left).unwrap_or(text));
             }
@@ -515,14 +521,14 @@ impl<'s> Validator<'s> {
                     let finding = self.incomplete(site, model, &way.cursor());
                     self.report(site, finding);
                 }
-                Expect::Elements { .. } => {
+                Expect::Elements { .. } | Expect::Lax => {
                     let text = self.text.get(start..).unwrap_or_default();
                     let fixed = noun.and_then(|noun| noun.fixed.as_deref()).filter(|fixed| *fixed != text && !text.is_empty());
                     if let Some(fixed) = fixed {
                         self.report(site, ("cvc-elt.5.2.2.2.1", format!("the text is not the fixed one, '{fixed}'"), None));
                     }
                 }
-                Expect::Skip | Expect::Lax | Expect::Empty => {}
+                Expect::Skip | Expect::Empty => {}
             }
         }
         if !self.keys.is_idle() {
@@ -534,15 +540,6 @@ impl<'s> Validator<'s> {
         }
     }
 
-    fn end_keys<S: Site>(&mut self, site: &S) {
-        let mut keys = std::mem::take(&mut self.keys);
-        let (findings, violations) = keys.end(self.schemas, self.frames.len(), self.is_nil(), || self.path(site));
-        self.keys = keys;
-        findings.into_iter().for_each(|finding| self.report(site, finding));
-        let left = self.max.saturating_sub(self.violations.len());
-        self.violations.extend(violations.into_iter().take(left));
-    }
-
     /// Part 1 §3.3.4, cvc-elt.5: an empty element has its default or fixed value, which `xsi:type` may have made wrong.
     fn content<S: Site>(&mut self, site: &S, simple: &'s Simple, noun: Option<&'s ElementNoun>, start: usize) {
         let buffer = std::mem::take(&mut self.text);
@@ -550,15 +547,15 @@ impl<'s> Validator<'s> {
         let fixed = noun.and_then(|noun| noun.fixed.as_deref());
         let implied = noun.and_then(|noun| noun.default.as_deref()).or(fixed).filter(|_| own.is_empty());
         let text = implied.unwrap_or(own);
-        match simple.value(self.schemas, text, Some(site.scope())) {
+        let scope = noun.filter(|_| implied.is_some()).and_then(|noun| noun.names.as_deref()).unwrap_or(site.scope());
+        match simple.value(self.schemas, text, Some(scope)) {
             Err(failure) => {
                 let help = crate::report::suggestion(failure.rule, simple, text);
                 self.report(site, (failure.rule, failure.what, help));
             }
             Ok(value) => {
-                let same = |fixed: &str| {
-                    fixed == text || simple.value(self.schemas, fixed, Some(site.scope())).is_ok_and(|fixed| fixed.equals(&value))
-                };
+                let names = noun.and_then(|noun| noun.names.as_deref());
+                let same = |fixed: &str| simple.value(self.schemas, fixed, names).is_ok_and(|fixed| fixed.equals(&value));
                 if let Some(fixed) = fixed.filter(|fixed| !same(fixed)) {
                     self.report(site, ("cvc-elt.5.2.2.2.2", format!("the value is not the fixed one, '{fixed}'"), None));
                 }

@@ -279,7 +279,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// RFC 2396 as amended by RFC 2732, after the escaping of XLink §5.4: what is certainly wrong is refused.
-fn is_uri(text: &str) -> bool {
+pub(crate) fn is_uri(text: &str) -> bool {
     let escapes = text.split('%').skip(1).all(|tail| tail.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)));
     escapes && !text.starts_with(':') && text.matches('#').count() <= 1
 }

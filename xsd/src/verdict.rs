@@ -92,6 +92,16 @@ impl Schemas {
         validator.finish()
     }
 
+    /// As [`Self::validate_all`], but a root that no schema declares is assessed by its `xsi:type`, if it has one (part 1 §5.2). For judges
+    /// of schemas: what it says of a document makes nothing [`Valid`].
+    #[must_use]
+    pub fn assess_all(&self, element: &Element, max: usize) -> Vec<Violation> {
+        let mut validator = Validator::new(self, max);
+        validator.lax_root = true;
+        walk(&mut validator, &mut Walk::default(), element);
+        validator.finish()
+    }
+
     /// Reads and validates a document that is in memory: the first `max` violations. `charset` is what the transport said.
     ///
     /// # Errors

@@ -430,12 +430,22 @@ fn defects_are_located_and_all_reported() {
     );
     check("<xs:element name='a'/>\n<xs:include schemaLocation='chameleon.xsd'/>", &["s4s-elt-invalid-content 3:1"]);
     check(&element("<xs:attribute name='a'/><xs:sequence/>"), &["s4s-elt-invalid-content 2:62"]);
-    check("<xs:redefine schemaLocation='x.xsd'/>", &["src-redefine.1 2:1"]);
+    check(
+        "<xs:redefine schemaLocation='x.xsd'><xs:group name='g'><xs:all/></xs:group></xs:redefine>",
+        &["src-redefine.1 2:1", "src-redefine 2:37"],
+    );
     check(
         "<xs:element name='a'><xs:complexType/><xs:key name='k'><xs:selector xpath='x'/></xs:key></xs:element>",
         &["s4s-elt-invalid-content 2:39"],
     );
-    check("<xs:include schemaLocation='none.xsd'/>", &["src-include.1 2:1"]);
+    check("<xs:include schemaLocation='none.xsd'/><xs:element name='a' type='none'/>", &["src-resolve 2:40"]);
+    check("<xs:element name='a' type='xs:NOTATION'/>", &["enumeration-required-notation 2:1"]);
+    check("<xs:element name='a' type='xs:QName' default='p:q'/>", &["e-props-correct.2 2:1"]);
+    check("<xs:attribute xmlns:p='urn:p' name='a' type='xs:QName' fixed='p:q'/>", &[]);
+    check(
+        "<xs:redefine schemaLocation='chameleon.xsd'><xs:simpleType name='S'><xs:restriction base='S'/></xs:simpleType></xs:redefine><xs:simpleType name='S'><xs:restriction base='xs:int'/></xs:simpleType>",
+        &["sch-props-correct.2 2:101", "src-redefine 2:45"],
+    );
     check("<xs:simpleType name='a'><xs:restriction base='a'/></xs:simpleType>", &["st-props-correct.2 2:25"]);
     check(
         "<xs:complexType name='a'><xs:complexContent><xs:extension base='a'/></xs:complexContent></xs:complexType>",
@@ -539,4 +549,80 @@ fn keys_are_unique_and_references_are_found() {
             ("<r><l><e>2024-01-01T12:00:00Z</e><e>2024-01-01T12:00:00.0Z</e></l></r>", "cvc-identity-constraint.4.2.2 /r/l/e[2]"),
         ],
     );
+}
+
+#[test]
+fn values_that_nobody_wrote_count() {
+    // Part 1 §3.11.4 is about what validation makes of a document, and that has the attributes that were left out.
+    let attribute = "<xs:element name='r'><xs:complexType><xs:sequence><xs:element name='e' maxOccurs='9'><xs:complexType>\
+         <xs:attribute name='a' type='xs:string' default='x'/></xs:complexType></xs:element></xs:sequence></xs:complexType>\
+         <xs:unique name='u'><xs:selector xpath='e'/><xs:field xpath='@a'/></xs:unique></xs:element>";
+    check(
+        attribute,
+        &[
+            ("<r><e/><e a='y'/></r>", "valid"),
+            ("<r><e/><e/></r>", "cvc-identity-constraint.4.1 /r/e[2]"),
+            ("<r><e/><e a='x'/></r>", "cvc-identity-constraint.4.1 /r/e[2]"),
+        ],
+    );
+    check(&element("<xs:attribute name='to' type='xs:IDREFS' default='x'/>"), &[("<r/>", "cvc-id.1 /r")]);
+    check(
+        "<xs:element name='r' fixed='x'/>",
+        &[("<r>x</r>", "valid"), ("<r/>", "valid"), ("<r>y</r>", "cvc-elt.5.2.2.2.1 /r"), ("<r><x/></r>", "cvc-elt.5.2.2.1 /r/x")],
+    );
+    check(
+        "<xs:element name='r' xmlns:p='urn:p' type='xs:QName' fixed='p:x'/>",
+        &[("<r xmlns:q='urn:p'>q:x</r>", "valid"), ("<r xmlns:p='urn:q'>p:x</r>", "cvc-elt.5.2.2.2.2 /r"), ("<r/>", "valid")],
+    );
+}
+
+#[test]
+fn what_keys_and_ids_may_be() {
+    check(
+        "<xs:element name='r'><xs:complexType><xs:sequence><xs:element name='e' nillable='true' maxOccurs='9'/></xs:sequence></xs:complexType>\
+         <xs:unique name='u'><xs:selector xpath='e'/><xs:field xpath='.'/></xs:unique></xs:element>",
+        &[
+            ("<r XSI xmlns:xs='http://www.w3.org/2001/XMLSchema'><e xsi:type='xs:int'>1</e><e xsi:type='xs:int'>2</e></r>", "valid"),
+            ("<r><e>1</e></r>", "cvc-identity-constraint.3 /r/e"),
+        ],
+    );
+    check(
+        "<xs:attribute name='i' type='xs:ID'/><xs:attribute name='j' type='xs:ID'/><xs:element name='r'><xs:complexType><xs:anyAttribute/></xs:complexType></xs:element>\
+         <xs:element name='s'><xs:complexType><xs:attribute name='k' type='xs:ID'/><xs:anyAttribute/></xs:complexType></xs:element>",
+        &[("<r i='a'/>", "valid"), ("<r i='a' j='b'/>", "cvc-complex-type.5.1 /r"), ("<s i='a'/>", "cvc-complex-type.5.2 /s")],
+    );
+    // A union that lists its values takes no longer every value of its members.
+    check(
+        "<xs:element name='r'><xs:simpleType><xs:restriction><xs:simpleType><xs:union memberTypes='xs:string xs:int'/></xs:simpleType><xs:enumeration value='a'/></xs:restriction></xs:simpleType></xs:element>",
+        &[
+            ("<r>a</r>", "valid"),
+            ("<r XSI xmlns:xs='http://www.w3.org/2001/XMLSchema' xsi:type='xs:int'>1</r>", "cvc-elt.4.3 /r; cvc-enumeration-valid /r"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_for_another_version_is_left_out() {
+    let schema = |condition: &str| {
+        [
+            "<xs:element name='r'><xs:complexType><xs:assert test='true()' xmlns:vc='http://www.w3.org/2007/XMLSchema-versioning' ",
+            condition,
+            "/></xs:complexType></xs:element>",
+        ]
+        .concat()
+    };
+    for (condition, excluded) in [
+        ("vc:minVersion='1.1'", true),
+        ("vc:minVersion='1.0'", false),
+        ("vc:maxVersion='1.0'", true),
+        ("vc:maxVersion='1.1'", false),
+        ("vc:typeAvailable='xs:error'", true),
+        ("vc:typeAvailable='xs:int'", false),
+        ("vc:typeUnavailable='xs:int'", true),
+        ("vc:facetAvailable='xs:length xs:assertion'", true),
+        ("vc:facetUnavailable='xs:length xs:assertion'", false),
+    ] {
+        let loaded = load(&self::schema("", &schema(condition)));
+        assert_eq!(loaded.is_ok(), excluded, "{condition}: {:?}", loaded.err());
+    }
 }

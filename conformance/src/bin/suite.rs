@@ -3,12 +3,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
 
 use conformance::xsts::{self, Group, Judgement, Reasons, bucket, peers};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xsd::load::Level;
 
 const USAGE: &str = "usage: suite xsts --root DIR --list judgements.tsv [--level strict|compat] [--reasons FILE] [--failures FILE]
-       suite peers --root DIR --list judgements.tsv [--level strict|compat] [--failures FILE]";
+       suite peers --root DIR --list judgements.tsv [--level strict|compat] [--reasons FILE] [--failures FILE] [--judge PROGRAM]";
 
 #[derive(Default)]
 struct Arguments {
@@ -18,6 +19,7 @@ struct Arguments {
     level: Option<Level>,
     reasons: Option<PathBuf>,
     failures: Option<PathBuf>,
+    judge: Option<PathBuf>,
 }
 
 fn arguments() -> Option<Arguments> {
@@ -36,6 +38,7 @@ fn arguments() -> Option<Arguments> {
             "--level" => arguments.level = Some(value.parse().ok()?),
             "--reasons" => arguments.reasons = Some(value.into()),
             "--failures" => arguments.failures = Some(value.into()),
+            "--judge" => arguments.judge = Some(value.into()),
             _ => return None,
         }
     }
@@ -64,31 +67,47 @@ fn groups(arguments: &Arguments) -> Result<Vec<Group>, String> {
     xsts::list(&read(&arguments.list)?).map_err(|bad| format!("{}: {bad}", arguments.list.display()))
 }
 
-/// Lists each judgement on which a peer says other than this house.
+/// Lists each judgement on which a peer says other than this house, with the reason where it is ours to give.
 fn peers_run(arguments: &Arguments) -> Result<ExitCode, String> {
     let groups = groups(arguments)?;
+    let reasons = arguments.reasons.as_ref().map(read).transpose()?.map(|text| Reasons::read(&text)).unwrap_or_default();
     let judgements = xsts::run(&arguments.root, &groups, arguments.level.unwrap_or_default());
-    let program = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/xerces/Judge.java"));
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"));
+    let judge = arguments.judge.clone().unwrap_or_else(|| folder.join("xsd-schema/target/release/judge"));
     let failed = |error: std::io::Error| error.to_string();
+    let (root, list) = (&arguments.root, &arguments.list);
     let asked = [
-        ("xmllint", peers::xmllint(&arguments.root, &groups, &std::env::temp_dir()).map_err(failed)?),
-        ("xerces", peers::xerces(&arguments.root, &arguments.list, &program).map_err(failed)?),
+        ("xmllint", peers::xmllint(root, &groups, &std::env::temp_dir()).map_err(failed)?),
+        ("xerces", peers::xerces(root, list, &folder.join("xerces/Judge.java")).map_err(failed)?),
+        ("xsd-schema", peers::xsd_schema(root, list, &judge).map_err(failed)?),
     ];
-    let mut lines = String::from("peer\tname\tsuite\tours\tpeer\twhy\n");
+    let mut lines =
+        String::from("# Where others judge otherwise than this house: the peer, the name, the suite's verdict, ours, the peer's, why.\n");
     for (peer, verdicts) in asked {
         let Some(verdicts) = verdicts else {
-            println!("{peer}: skipped, it is not installed");
+            println!("{peer}: skipped, it is not there");
             continue;
         };
         let found = peers::disagreements(&judgements, &verdicts);
-        let for_us = found.iter().filter(|found| found.judgement.agrees()).count();
-        println!("{peer}: {} judged, {} otherwise than here; the suite is with us in {for_us} of them", verdicts.len(), found.len());
+        let right = bucket(&judgements, |judgement| verdicts.contains_key(&judgement.name));
+        let theirs = judgements.iter().filter(|judgement| verdicts.get(&judgement.name) == Some(&judgement.expected)).count();
+        println!(
+            "{peer}: of {} judgements that it was asked {theirs} are the suite's, of ours {}; {} differ",
+            right.of,
+            right.right,
+            found.len()
+        );
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for found in &found {
-            let Judgement { name, expected, accepted, why, .. } = found.judgement;
+            *kinds.entry(found.kind()).or_default() += 1;
+            let Judgement { name, expected, accepted, .. } = found.judgement;
             let words = [*expected, *accepted == Some(true), found.peer].map(|valid| if valid { "valid" } else { "invalid" });
+            let why =
+                if found.judgement.agrees() { "the suite is with us" } else { reasons.of(name).unwrap_or("the suite is with the peer") };
             lines.push_str(&[peer, name, &words.join("\t"), why].join("\t"));
             lines.push('\n');
         }
+        kinds.iter().for_each(|(kind, count)| println!("    {count:>5} {kind}"));
     }
     if let Some(path) = &arguments.failures {
         std::fs::write(path, lines).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -17,6 +17,7 @@ impl<'d> Compiler<'d> {
             definition: ANY_SIMPLE_TYPE,
             default: at.item.attribute("default").map(str::to_owned),
             fixed: at.item.attribute("fixed").map(str::to_owned),
+            names: at.names(),
             source: at.item.source.clone(),
             notes: at.notes(),
         });
@@ -91,6 +92,7 @@ impl<'d> Compiler<'d> {
         {
             self.report(at, "au-props-correct.2", format!("the declaration fixes the value '{declared}'"));
         }
-        Some((Use { attribute, required, default, fixed }, prohibited))
+        let names = at.names().filter(|_| at.item.attribute("ref").is_some());
+        Some((Use { attribute, required, default, fixed, names }, prohibited))
     }
 }

@@ -126,6 +126,14 @@ fn narrow(simple: &mut Simple, name: &str, min: Option<&str>, max: Option<&str>)
     }
 }
 
+/// Whether XML Schema 1.0 has a type of this name.
+pub(super) fn is_type(local: &str) -> bool {
+    matches!(local, "anyType" | "anySimpleType")
+        || PRIMITIVES.iter().any(|primitive| primitive.name() == local)
+        || DERIVED.iter().any(|(name, ..)| *name == local)
+        || LISTS.iter().any(|(name, _)| *name == local)
+}
+
 fn id_of(schemas: &Schemas, name: &str) -> TypeId {
     schemas.global_types.get(&QName::new(XSD_NAMESPACE, name)).copied().unwrap_or(ANY_SIMPLE_TYPE)
 }

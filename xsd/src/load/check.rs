@@ -4,8 +4,10 @@ use super::Defect;
 use super::components::Compiler;
 use crate::automaton::{EDGES_MAX, Model};
 use crate::schema::{ANY_TYPE, AttributeId, Complex, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
-use crate::simple::Identity;
+use crate::scope::Scope;
+use crate::simple::{Identity, Simple, Variety};
 use crate::tree::QName;
+use crate::value::Primitive;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ pub(super) fn finish(compiler: &mut Compiler<'_>) {
     check.restrictions();
     check.element_values();
     check.attribute_values();
+    check.notations();
 }
 
 struct Check<'c> {
@@ -136,8 +139,9 @@ impl Check<'_> {
     /// Part 1 §3.9.6 (rcase-NameAndTypeOK), the name apart.
     fn fits(&self, own: ElementId, base: ElementId) -> bool {
         let (Some(own), Some(base)) = (self.schemas.elements.get(own), self.schemas.elements.get(base)) else { return true };
+        let scopes = (own.names.as_deref(), base.names.as_deref());
         let same = |own: &str, fixed: &str| match self.schemas.simple(base.definition) {
-            Some(simple) => match (simple.value(self.schemas, own, None), simple.value(self.schemas, fixed, None)) {
+            Some(simple) => match (simple.value(self.schemas, own, scopes.0), simple.value(self.schemas, fixed, scopes.1)) {
                 (Ok(own), Ok(fixed)) => own.equals(&fixed),
                 _ => own == fixed,
             },
@@ -181,7 +185,7 @@ impl Check<'_> {
                 },
             };
             match simple {
-                Some(simple) => self.value(&noun.source, simple, value, "e-props-correct"),
+                Some(simple) => self.value(&noun.source, simple, (value, noun.names.as_deref()), "e-props-correct"),
                 None => self.report(
                     &noun.source,
                     "cos-valid-default.2.1",
@@ -191,17 +195,32 @@ impl Check<'_> {
         }
     }
 
+    /// Part 2 §3.2.19 (enumeration-required-notation): a NOTATION lists the notations that it may be.
+    fn notations(&mut self) {
+        let elements = self.schemas.elements.iter().map(|noun| (noun.definition, &noun.source));
+        let attributes = self.schemas.attributes.iter().map(|noun| (noun.definition, &noun.source));
+        let open = |(definition, _): &(TypeId, &Source)| {
+            let is_notation = |simple: &&Simple| matches!(simple.variety, Variety::Atomic(Primitive::Notation));
+            self.schemas.simple(*definition).filter(is_notation).is_some_and(|simple| simple.facets.enumeration.is_none())
+        };
+        let found: Vec<Source> = elements.chain(attributes).filter(open).map(|(_, source)| source.clone()).collect();
+        for source in found {
+            self.report(&source, "enumeration-required-notation", "a NOTATION needs an enumeration of notations");
+        }
+    }
+
     fn attribute_values(&mut self) {
-        let mut uses: Vec<(AttributeId, String, Source)> = Vec::new();
+        let mut uses: Vec<(AttributeId, String, Option<Arc<Scope>>, Source)> = Vec::new();
         for (id, noun) in self.schemas.attributes.iter().enumerate() {
-            uses.extend(noun.default.as_ref().or(noun.fixed.as_ref()).map(|value| (id, value.clone(), noun.source.clone())));
+            let value = noun.default.as_ref().or(noun.fixed.as_ref());
+            uses.extend(value.map(|value| (id, value.clone(), noun.names.clone(), noun.source.clone())));
         }
         let mut identities = Vec::new();
         for noun in &self.schemas.types {
             let Kind::Complex(complex) = &noun.kind else { continue };
             for used in &complex.attributes {
                 let value = used.default.as_ref().or(used.fixed.as_ref());
-                uses.extend(value.map(|value| (used.attribute, value.clone(), noun.source.clone())));
+                uses.extend(value.map(|value| (used.attribute, value.clone(), used.names.clone(), noun.source.clone())));
             }
             let definitions = complex.attributes.iter().filter_map(|used| self.schemas.attributes.get(used.attribute));
             let ids = definitions
@@ -214,21 +233,18 @@ impl Check<'_> {
         for source in identities {
             self.report(&source, "ct-props-correct.5", "two attributes of one type are IDs");
         }
-        for (id, value, source) in uses {
+        for (id, value, names, source) in uses {
             let definition = self.schemas.attributes.get(id).map(|noun| noun.definition);
             if let Some(definition) = definition {
-                self.value(&source, definition, &value, "a-props-correct");
+                self.value(&source, definition, (&value, names.as_deref()), "a-props-correct");
             }
         }
     }
 
-    fn value(&mut self, source: &Source, definition: TypeId, value: &str, rule: &'static str) {
+    fn value(&mut self, source: &Source, definition: TypeId, (value, names): (&str, Option<&Scope>), rule: &'static str) {
         let Some(simple) = self.schemas.simple(definition) else { return };
-        // A name's prefix is not known here any more: only values that need no scope are checked.
-        let named =
-            matches!(simple.variety, crate::simple::Variety::Atomic(crate::value::Primitive::QName | crate::value::Primitive::Notation));
-        let failure = if named { None } else { simple.value(self.schemas, value, None).err() };
-        let atomic = matches!(simple.variety, crate::simple::Variety::Atomic(_));
+        let failure = simple.value(self.schemas, value, names).err();
+        let atomic = matches!(simple.variety, Variety::Atomic(_));
         let (is_element, identity) = (rule == "e-props-correct", atomic && simple.identity == Identity::Id);
         if let Some(failure) = failure {
             self.report(

@@ -6,6 +6,7 @@ use crate::identity::ConstraintId;
 use crate::schema::{
     ANY_SIMPLE_TYPE, ANY_TYPE, Complex, Derivations, ElementId, ElementNoun, Kind, Notes, Particle, Schemas, TypeId, TypeNoun,
 };
+use crate::scope::Scope;
 use crate::tree::QName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,12 @@ impl<'d> At<'d> {
 
     pub(super) fn first(self, locals: &[&str]) -> Option<Self> {
         self.item.first(locals).map(|item| self.inside(item))
+    }
+
+    /// What prefixes in a default or fixed value stand for.
+    pub(super) fn names(self) -> Option<Arc<Scope>> {
+        let valued = self.item.attribute("default").is_some() || self.item.attribute("fixed").is_some();
+        valued.then(|| Arc::clone(&self.item.scope))
     }
 
     pub(super) fn notes(self) -> Notes {
@@ -373,6 +380,7 @@ impl<'d> Compiler<'d> {
             is_abstract: false,
             default: None,
             fixed: None,
+            names: None,
             head: None,
             constraints: Vec::new(),
             block: Derivations::default(),
@@ -423,6 +431,7 @@ impl<'d> Compiler<'d> {
             noun.is_abstract = is_abstract;
             noun.default = at.item.attribute("default").map(str::to_owned);
             noun.fixed = at.item.attribute("fixed").map(str::to_owned);
+            noun.names = at.names();
             noun.head = head;
             noun.block = block;
             noun.last = last;

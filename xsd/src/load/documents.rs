@@ -1,6 +1,6 @@
 //! The schema documents of one graph: includes and imports followed through the resolver, each element checked against the grammar.
 
-use super::{Defect, Document, Level, Resolver, catalogue, grammar, nearest};
+use super::{Defect, Document, Level, Resolver, catalogue, conditional, grammar, nearest};
 use crate::read::{Limits, Malformed, Rule, read};
 use crate::schema::{Source, XSD_NAMESPACE};
 use crate::scope::{Scope, XML_NAMESPACE};
@@ -226,16 +226,13 @@ impl Gathering<'_> {
 
     /// src-include, src-redefine. False if there is no document at the location.
     fn include(&mut self, item: &Item, location: &str, target: &Arc<str>) -> bool {
+        let redefines = item.local == "redefine";
         if !self.seen.insert((location.to_owned(), target.to_string())) {
             return true;
         }
-        let redefines = item.local == "redefine";
         let Some(octets) = self.found(item, location, "") else {
-            let rule = match self.level {
-                Level::Strict if redefines => "src-redefine.1",
-                Level::Strict => "src-include.1",
-                _ => "missing",
-            };
+            // Part 1 §4.2.1: that is no error in itself, only what then is not known; §4.2.2: nor where nothing is redefined.
+            let rule = if self.level == Level::Strict && !item.children.is_empty() { "src-redefine.1" } else { "missing" };
             self.defects.push(item.defect(rule, format!("there is no document at {location:?}{}", unfetched(item))));
             return false;
         };
@@ -347,8 +344,16 @@ impl Gathering<'_> {
         {
             self.defects.push(item.defect("s4s-att-invalid-value", format!("the id '{id}' is no name, or stands twice in the document")));
         }
+        for name in ["targetNamespace", "schemaLocation", "namespace"] {
+            // The namespaces of a wildcard are words, not one address.
+            let address = item.token(name).filter(|_| name != "namespace" || local == "import");
+            if let Some(wrong) = address.filter(|address| !crate::value::is_uri(address)) {
+                self.defects.push(item.defect("anyURI", format!("{name}='{wrong}' is no URI")));
+            }
+        }
         let mut last = (0, "");
-        for child in element.elements() {
+        let scope = Arc::clone(&item.scope);
+        for child in element.elements().filter(|child| !conditional::is_excluded(child, &scope)) {
             let source = Source { file: Arc::clone(file), place: child.place() };
             let misplaced = |what: String, help| Defect { rule: "s4s-elt-invalid-content", source, what, help };
             let known = child.name().namespace() == XSD_NAMESPACE
@@ -367,7 +372,6 @@ impl Gathering<'_> {
                 self.annotation(child, file);
                 annotate(&mut item, child);
             } else {
-                let scope = Arc::clone(&item.scope);
                 item.children.extend(self.item(child, file, &scope));
             }
         }

@@ -2,8 +2,9 @@
 
 use super::complex::Attributes;
 use super::components::{At, Compiler, State};
+use super::documents::Item;
 use crate::automaton::{EDGES_MAX, Model};
-use crate::schema::{Complex, Particle, TypeId};
+use crate::schema::{Complex, Particle, TypeId, Use};
 use crate::tree::QName;
 use std::sync::Arc;
 
@@ -20,6 +21,10 @@ impl<'d> Compiler<'d> {
     fn redefine_item(&mut self, at: At<'d>) {
         let Some(name) = self.own_name(at) else { return };
         let name = QName::new(Arc::clone(&at.schema.target), name);
+        let same = |item: &&Item| item.local == at.item.local && item.token("name") == at.item.token("name");
+        if at.schema.root.children.iter().any(|item| same(&item)) {
+            return self.report(at, "src-redefine", format!("{name} is redefined by the document that defines it"));
+        }
         // What is redefined stands in another document.
         let other = |levels: &&mut Vec<At<'d>>| levels.last().is_some_and(|last| !std::ptr::eq(last.schema, at.schema));
         let known = match at.item.local {
@@ -79,6 +84,10 @@ impl<'d> Compiler<'d> {
         }
     }
 
+    fn attribute_name(&self, used: &Use) -> Option<&QName> {
+        self.schemas.attributes.get(used.attribute).map(|noun| &noun.name)
+    }
+
     /// src-redefine.7: a redefined attribute group contains itself once, or restricts itself.
     pub(super) fn redefined_attributes(&mut self, at: At<'d>, name: &QName, level: usize, new: Attributes) {
         let redefinition = self.attribute_groups.get(name).and_then(|levels| levels.get(level)).copied();
@@ -91,6 +100,12 @@ impl<'d> Compiler<'d> {
             [] => {
                 let Some(group) = self.attribute_groups.get(name).and_then(|levels| levels.get(below)).copied() else { return };
                 let old = self.attribute_uses(group, &mut vec![(name.clone(), below)]);
+                // What a group leaves out it does not have: unlike a type's restriction, it takes nothing over.
+                let kept = |used: &Use| new.uses.iter().any(|own| self.attribute_name(own) == self.attribute_name(used));
+                if let Some(lost) = old.uses.iter().find(|used| used.required && !kept(used)) {
+                    let name = self.attribute_name(lost).map(ToString::to_string).unwrap_or_default();
+                    self.report(at, "src-redefine.7.2.2", format!("the attribute {name} is required in the group it redefines"));
+                }
                 let base = Complex { attributes: old.uses, any_attribute: old.any, ..Complex::default() };
                 self.restricted_attributes(at, &base, new);
             }
