@@ -6,6 +6,7 @@ mod opening;
 use crate::at_rest::AtRest;
 use crate::clients::{TAG, Tag};
 use crate::medium::{Medium, StoreError};
+use crate::remembered;
 use crate::segment::{BUNDLE, Bundle, Extent, SEAL_EVERY, SEAL_LEAVES, Segment, ends, leaves_of, unchecked};
 use crate::tree::{Hash, Lower, leaf_hash, root_of};
 use sha2::{Digest, Sha256};
@@ -148,8 +149,8 @@ impl<M: Medium> Archive<M> {
     /// It is not sealed, pruned or damaged, or the medium failed.
     pub fn bundle(&self, bundle: u64) -> Result<Vec<u8>, StoreError> {
         let read = self.read_bundle(bundle)?;
-        let hashes: Vec<Hash> = (0..read.leaves.len()).filter_map(|at| read.leaf(at)).map(leaf_hash).collect();
-        if self.root(bundle).is_some() && root_of(&hashes) == self.root(bundle) {
+        let hashes = || (0..read.leaves.len()).filter_map(|at| read.leaf(at)).map(leaf_hash).collect::<Vec<Hash>>();
+        if self.root(bundle).is_some_and(|root| remembered::leads_to("bundle", root, &read.octets, || root_of(&hashes()))) {
             Ok(read.octets.clone())
         } else {
             Err(self.damaged(bundle, "the leaves are not those of the tree"))
@@ -290,7 +291,7 @@ impl<M: Medium> Archive<M> {
         let mut octets = vec![0; usize::try_from(BUNDLE * HASH).ok()?];
         self.medium.read(TILES_0, tile.checked_mul(BUNDLE * HASH)?, &mut octets).ok()?;
         let hashes = hashes_of(&octets);
-        (self.root(tile).is_some() && root_of(&hashes) == self.root(tile)).then_some(hashes)
+        self.root(tile).is_some_and(|root| remembered::leads_to("tile", root, &octets, || root_of(&hashes))).then_some(hashes)
     }
 
     /// A bundle as it is compressed, for a peer that checks it by its leaves.

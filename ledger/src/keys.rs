@@ -1,5 +1,6 @@
 //! Ed25519 keys and signatures: the one place that signs and verifies, singly and in batches, by the rule of ZIP-215.
 
+use crate::remembered;
 use data_encoding::BASE64;
 use ed25519_zebra::{Signature, SigningKey, VerificationKey, VerificationKeyBytes, batch};
 use rand_core::{TryCryptoRng, TryRng};
@@ -26,7 +27,7 @@ impl PublicKey {
         if crate::mutant::is("forged-accepted") {
             return true;
         }
-        remembered(self, octets, signature, || {
+        remembered::verified(&self.0, octets, signature, || {
             self.expanded().is_some_and(|key| key.verify(&Signature::from_bytes(signature), octets).is_ok())
         })
     }
@@ -98,51 +99,11 @@ impl fmt::Debug for SecretKey {
 }
 
 thread_local! {
-    /// What was verified on this thread, while it is remembered.
-    static VERIFIED: RefCell<Option<BTreeMap<[u8; 32], bool>>> = const { RefCell::new(None) };
-}
-thread_local! {
     /// Keys that this thread has verified with.
     static EXPANDED: RefCell<BTreeMap<[u8; 32], VerificationKey>> = const { RefCell::new(BTreeMap::new()) };
 }
 /// Keys that are kept.
 const EXPANDED_MAX: usize = 256;
-
-/// Answers that are remembered.
-const REMEMBERED_MAX: usize = 100_000;
-
-/// From now on this thread remembers what it has verified: a simulated city of four machines on one thread asks everything four
-/// times. Verification is a function of its arguments, so the answers stay what they are.
-pub(crate) fn remember() {
-    VERIFIED.with_borrow_mut(|verified| _ = verified.get_or_insert_default());
-}
-
-fn remembering() -> bool {
-    VERIFIED.with_borrow(Option::is_some)
-}
-
-fn remembered(key: &PublicKey, octets: &[u8], signature: &[u8; 64], verify: impl FnOnce() -> bool) -> bool {
-    if !remembering() {
-        return verify();
-    }
-    let mut name = Sha256::new();
-    name.update(key.0);
-    name.update(signature);
-    name.update(octets);
-    let name: [u8; 32] = name.finalize().into();
-    if let Some(known) = VERIFIED.with_borrow(|verified| verified.as_ref().and_then(|verified| verified.get(&name).copied())) {
-        return known;
-    }
-    let right = verify();
-    VERIFIED.with_borrow_mut(|verified| {
-        let verified = verified.get_or_insert_default();
-        if verified.len() >= REMEMBERED_MAX {
-            verified.clear();
-        }
-        verified.insert(name, right);
-    });
-    right
-}
 
 /// One signature to verify.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +123,7 @@ const FEW: usize = 1;
 /// [`PublicKey::verifies`], one per check, in order.
 #[must_use]
 pub fn verify(checks: &[Check<'_>]) -> Vec<bool> {
-    if checks.len() <= FEW || remembering() {
+    if checks.len() <= FEW || remembered::remembers() {
         return checks.iter().map(|one| one.key.verifies(one.octets, one.signature)).collect();
     }
     let mut verifier = batch::Verifier::new();

@@ -23,6 +23,7 @@ mod mutant;
 pub mod node;
 pub mod proof;
 pub mod record;
+mod remembered;
 mod scrub;
 pub mod seal;
 pub mod segment;

@@ -5,6 +5,7 @@ use crate::checkpoint::Note;
 use crate::medium::Medium;
 use crate::node::{Answer, Node};
 use crate::record::{Kind, Leaf, Outcome, Refusal, StreamKind};
+use crate::segment::BUNDLE;
 use crate::tree::{Hash, Tree, leaf_hash};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -55,24 +56,40 @@ impl Truth {
     /// Compares a node's leaves from `from` on with the history, and takes in what is new (I1, I4, I7; checkers 1, 4, 6, 8).
     pub(super) fn compare<M: Medium>(&mut self, name: u64, node: &Node<M>, from: u64) -> Result<u64, Violation> {
         let size = node.tree().size();
-        for index in from..size {
-            let known = usize::try_from(index).ok().and_then(|at| self.leaves.get(at)).copied();
-            let hash = node.tree().leaf(index);
-            match known {
-                Some(known) if hash == Some(known) => {}
-                // Hashes and leaves cannot be read just now, both are damaged or the disk fails: it is looked at again.
-                Some(_) if hash.is_none() => return Ok(index),
-                Some(_) => return broken("one-history", format!("node {name} has another leaf {index} than was seen before")),
-                None => {
-                    let octets = node.leaf(index).map_err(|error| Violation { rule: "readable", what: format!("node {name}: {error}") })?;
-                    if hash != Some(Leaf::hash(&octets)) {
-                        return broken("readable", format!("node {name} gives other octets for leaf {index} than its tree has"));
-                    }
-                    self.take(&octets)?;
+        let mut index = from;
+        while index < size {
+            let first = index - index % BUNDLE;
+            let end = size.min(first + BUNDLE);
+            // All hashes of a tile at once: to read one of them, the tree reads and checks the whole tile.
+            let hashes = node.tree().tile(0, first / BUNDLE, end - first);
+            for index in index..end {
+                let hash = hashes.as_ref().and_then(|hashes| hashes.get(usize::try_from(index - first).ok()?)).copied();
+                if !self.compare_one(name, node, index, hash)? {
+                    return Ok(index);
                 }
             }
+            index = end;
         }
         Ok(size)
+    }
+
+    /// False if it cannot be said now.
+    fn compare_one<M: Medium>(&mut self, name: u64, node: &Node<M>, index: u64, hash: Option<Hash>) -> Result<bool, Violation> {
+        let known = usize::try_from(index).ok().and_then(|at| self.leaves.get(at)).copied();
+        match known {
+            Some(known) if hash == Some(known) => {}
+            // Hashes and leaves cannot be read just now, both are damaged or the disk fails: it is looked at again.
+            Some(_) if hash.is_none() => return Ok(false),
+            Some(_) => return broken("one-history", format!("node {name} has another leaf {index} than was seen before")),
+            None => {
+                let octets = node.leaf(index).map_err(|error| Violation { rule: "readable", what: format!("node {name}: {error}") })?;
+                if hash != Some(Leaf::hash(&octets)) {
+                    return broken("readable", format!("node {name} gives other octets for leaf {index} than its tree has"));
+                }
+                self.take(&octets)?;
+            }
+        }
+        Ok(true)
     }
 
     fn take(&mut self, octets: &[u8]) -> Result<(), Violation> {

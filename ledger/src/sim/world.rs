@@ -145,7 +145,7 @@ pub(super) struct World {
 
 /// Runs a plan.
 pub(super) fn schedule(plan: &Plan) -> Outcome {
-    crate::keys::remember();
+    crate::remembered::remember();
     let mut world = World::new(plan.clone());
     let violation = world.run().err();
     let (ms, acknowledged, faults, thin) = (world.now, world.acknowledged, world.faults, world.thin);
