@@ -132,7 +132,7 @@ pub fn examine<M: Medium>(
             found.blame(name, odd);
         }
     }
-    if what.level > 0 && !look_through(medium, what, &ledger, &names, &mut found)? {
+    if what.level > 0 && !look_through(medium, what, crew, (&ledger, &names), &mut found)? {
         found.sort();
         return Ok(found);
     }
@@ -148,15 +148,15 @@ pub fn examine<M: Medium>(
 fn look_through<M: Medium>(
     medium: &M,
     what: &Examination,
-    ledger: &Hash,
-    names: &[String],
+    crew: &impl Crew,
+    (ledger, names): (&Hash, &[String]),
     found: &mut Findings,
 ) -> Result<bool, StoreError> {
     lengths(medium, names, found)?;
     if let Some(what) = agreement(medium, names, ledger, what.at_rest.as_ref()) {
         found.blame(names.iter().rfind(|name| name.starts_with("wal_")).map_or("", String::as_str), what);
     }
-    let inspection = match inspect(medium.clone(), ledger, what.at_rest.clone()) {
+    let inspection = match inspect(medium.clone(), ledger, what.at_rest.clone(), crew) {
         Ok(inspection) => inspection,
         Err(StoreError::Diverged(what)) => {
             found.blame(names.iter().find(|name| name.starts_with("wal_")).map_or("", String::as_str), what);

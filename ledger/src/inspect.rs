@@ -3,6 +3,7 @@
 use crate::archive::Damage;
 use crate::at_rest::AtRest;
 use crate::checkpoint::Note;
+use crate::examine::Crew;
 use crate::medium::{Medium, Overlay, StoreError};
 use crate::segment::DRAFT;
 use crate::snapshot::size_of;
@@ -27,11 +28,11 @@ pub struct Inspection {
 }
 
 /// Reads all of a store's files: frames of the log, segments, leaves, hashes, client tags, snapshot, checkpoints but for
-/// their signatures, which need a policy. Nothing is changed. Memory: the client tags, and a copy of each file that would have been mended.
+/// their signatures, which need a policy; a crew shares what is sealed. Nothing is changed. Memory: the client tags, and a copy of each file that would have been mended.
 ///
 /// # Errors
 /// The medium cannot be read, the directory is of another ledger, or a key at rest is missing. Damage is no error.
-pub fn inspect<M: Medium>(medium: M, ledger: &Hash, at_rest: Option<AtRest>) -> Result<Inspection, StoreError> {
+pub fn inspect<M: Medium>(medium: M, ledger: &Hash, at_rest: Option<AtRest>, crew: &impl Crew) -> Result<Inspection, StoreError> {
     let mut found = Inspection { damage: Vec::new(), sealed: 0, floor: 0, last: 0, root: None };
     let names = medium.list()?;
     for name in &names {
@@ -57,7 +58,9 @@ pub fn inspect<M: Medium>(medium: M, ledger: &Hash, at_rest: Option<AtRest>) -> 
         found.damage.push(Damage { file, offset: torn.offset, bundle: None, what });
     }
     found.damage.extend(store.mended());
-    found.damage.extend(store.scrub(u64::MAX)?);
+    found.damage.extend(store.archive().scrub_all(crew)?);
+    // The log and the snapshot; what is sealed was read.
+    found.damage.extend(store.scrub(0)?);
     found.damage.extend(store.damaged());
     let tree = store.tree();
     for (size, name) in names.iter().filter_map(|name| Some((name.strip_prefix("note_")?.parse::<u64>().ok()?, name))) {

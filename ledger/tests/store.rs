@@ -8,6 +8,7 @@ use ledger::archive::Damage;
 use ledger::at_rest::AtRest;
 use ledger::body::Request;
 use ledger::checkpoint::{Checkpoint, Note, NoteSignature};
+use ledger::examine::Alone;
 use ledger::inspect::inspect;
 use ledger::medium::{Medium, Scratch, StoreError};
 use ledger::segment::{SEAL_LEAVES, bundle_of};
@@ -292,7 +293,7 @@ fn flipped(good: &Scratch, name: &str, places: &[usize]) -> Result<Vec<Damage>, 
     let mut octets = medium.octets(name).unwrap();
     places.iter().for_each(|at| octets[*at] ^= 0x20);
     medium.put(name, octets.clone());
-    let inspected = inspect(medium.clone(), &ledger(), None).unwrap();
+    let inspected = inspect(medium.clone(), &ledger(), None, &Alone).unwrap();
     assert!(inspected.damage.iter().any(|damage| damage.file == name), "{name} {places:?}: {inspected:?}");
     assert_eq!(medium.octets(name).unwrap(), octets, "nothing is changed");
     let mut store = open(&medium)?;
@@ -313,7 +314,7 @@ fn every_flipped_bit_is_found_and_its_file_is_named() {
     let note = Note { checkpoint, signatures: vec![signature] }.text();
     kept.store.put_note(SEAL_LEAVES, &note).unwrap();
     assert_eq!(kept.store.note_of(SEAL_LEAVES).unwrap(), Some(note));
-    let clean = inspect(good.clone(), &ledger(), None).unwrap();
+    let clean = inspect(good.clone(), &ledger(), None, &Alone).unwrap();
     assert_eq!((clean.damage, clean.sealed, clean.last, clean.root), (vec![], SEAL_LEAVES, 16_484, Some(root)));
     let named = |name: &str, places: &[usize], least: usize| match flipped(&good, name, places) {
         Err(StoreError::Corrupt { path, .. }) => assert_eq!(path.to_str(), Some(name), "{places:?}"),
@@ -334,7 +335,7 @@ fn every_flipped_bit_is_found_and_its_file_is_named() {
                     let mut octets = medium.octets(&name).unwrap();
                     octets[at] ^= 1;
                     medium.put(&name, octets);
-                    let found = inspect(medium, &ledger(), None).unwrap().damage;
+                    let found = inspect(medium, &ledger(), None, &Alone).unwrap().damage;
                     assert!(found.iter().any(|damage| damage.file == name), "{at}");
                 }
             }

@@ -2,6 +2,7 @@
 
 use super::{Archive, CLIENTS, CLIENTS_BLOCK, Damage, HASH, TILES_0, TILES_1};
 use crate::clients::Tag;
+use crate::examine::Crew;
 use crate::medium::{Medium, StoreError};
 use crate::record::client_of;
 use crate::segment::{BUNDLE, Extent, SEAL_EVERY, Segment, checked, leaves_of, put_file};
@@ -20,18 +21,41 @@ impl<M: Medium> Archive<M> {
         let mut found = Vec::new();
         let (mut bundle, mut left) = (from, octets);
         while bundle * BUNDLE < size && left > 0 {
-            let first = bundle * BUNDLE;
-            if first.is_multiple_of(SEAL_EVERY) {
-                self.scrub_block(first / SEAL_EVERY, &mut found)?;
-            }
-            let segment = self.catalog().segments.get(&first).map(|segment| segment.extent.name());
-            if let Some(name) = segment {
-                self.scrub_header(&name, &mut found)?;
-            }
-            left = left.saturating_sub(self.scrub_bundle(bundle, &mut found)?);
+            left = left.saturating_sub(self.scrub_with(bundle, &mut found)?);
             bundle += 1;
         }
         Ok((if bundle * BUNDLE < size { bundle } else { 0 }, found))
+    }
+
+    /// [`Archive::scrub`] of everything that is sealed, by a crew, 4,096 leaves a part. What is found comes in no order.
+    pub(crate) fn scrub_all(&self, crew: &impl Crew) -> Result<Vec<Damage>, StoreError> {
+        let blocks = self.size() / SEAL_EVERY;
+        if blocks > 0 {
+            // None is made by two at once.
+            [TILES_0, TILES_1, CLIENTS].into_iter().try_for_each(|cache| self.ensure(cache))?;
+        }
+        let part = |(archive, block): (Self, u64)| {
+            let mut found = Vec::new();
+            for bundle in block * SEAL_EVERY / BUNDLE..(block + 1) * SEAL_EVERY / BUNDLE {
+                archive.scrub_with(bundle, &mut found)?;
+            }
+            Ok::<_, StoreError>(found)
+        };
+        let found = crew.each((0..blocks).map(|block| (self.clone(), block)).collect(), part);
+        Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// A bundle, with what stands before the first one of a block of tags and of a segment. Returns its logical octets.
+    fn scrub_with(&self, bundle: u64, found: &mut Vec<Damage>) -> Result<u64, StoreError> {
+        let first = bundle * BUNDLE;
+        if first.is_multiple_of(SEAL_EVERY) {
+            self.scrub_block(first / SEAL_EVERY, found)?;
+        }
+        let segment = self.catalog().segments.get(&first).map(|segment| segment.extent.name());
+        if let Some(name) = segment {
+            self.scrub_header(&name, found)?;
+        }
+        self.scrub_bundle(bundle, found)
     }
 
     /// Looks at some of the octets as they are stored, until so many have passed: the checksums of bundles and the hashes of tiles, not
