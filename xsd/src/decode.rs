@@ -406,13 +406,25 @@ impl Lines {
     /// Moves to byte `to` of `text`, not before where it stands, and says which place that is.
     #[inline]
     pub(crate) fn advance(&mut self, text: &str, to: usize) -> Place {
+        const SHORT: usize = 24;
         let mut line = text.as_bytes().get(self.at..to).unwrap_or_default();
-        while let Some(end) = memchr::memchr(b'\n', line) {
-            line = line.get(end + 1..).unwrap_or_default();
-            self.place = Place { line: self.place.line.saturating_add(1), column: 1 };
+        if line.len() > SHORT {
+            while let Some(end) = memchr::memchr(b'\n', line) {
+                line = line.get(end + 1..).unwrap_or_default();
+                self.place = Place { line: self.place.line.saturating_add(1), column: 1 };
+            }
+            let characters = line.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+            self.place.column = self.place.column.saturating_add(u32::try_from(characters).unwrap_or(u32::MAX));
+        } else {
+            // From tag to tag it is mostly a few bytes.
+            for byte in line {
+                match byte {
+                    b'\n' => self.place = Place { line: self.place.line.saturating_add(1), column: 1 },
+                    0x80..=0xBF => {}
+                    _ => self.place.column = self.place.column.saturating_add(1),
+                }
+            }
         }
-        let characters = line.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
-        self.place.column = self.place.column.saturating_add(u32::try_from(characters).unwrap_or(u32::MAX));
         self.at = self.at.max(to);
         self.place
     }

@@ -33,6 +33,8 @@ struct Entry {
     /// (namespace, number) as an element's name and as an attribute's.
     element: (usize, usize),
     attribute: (usize, usize),
+    /// The entry of the start tag that followed that of this name last.
+    next: usize,
     shared: OnceCell<Arc<str>>,
 }
 
@@ -122,6 +124,7 @@ impl Names {
             bound: UNBOUND,
             element: nothing,
             attribute: nothing,
+            next: EMPTY,
             shared: OnceCell::new(),
         });
         if self.entries.len() * 2 > self.slots.len() {
@@ -179,6 +182,24 @@ impl Names {
     #[inline]
     pub(crate) fn raw(&self, entry: usize) -> &str {
         self.entries.get(entry).and_then(|entry| self.text.get(entry.start..entry.start + entry.length)).unwrap_or_default()
+    }
+
+    /// The name that a start tag with `text` behind its `<` has, if it is the one that came behind `before` the last time: documents
+    /// repeat themselves.
+    #[inline]
+    pub(crate) fn follows(&self, before: usize, text: &[u8]) -> Option<(usize, usize)> {
+        let entry = self.entries.get(before)?.next;
+        let next = self.entries.get(entry).filter(|_| entry != EMPTY)?;
+        let name = self.text.as_bytes().get(next.start..next.start + next.length)?;
+        let ends = matches!(text.get(next.length), Some(b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r'));
+        (ends && text.starts_with(name)).then_some((entry, next.length))
+    }
+
+    /// Remembers what came behind a start tag.
+    pub(crate) fn followed(&mut self, before: usize, next: usize) {
+        if let Some(entry) = self.entries.get_mut(before) {
+            entry.next = next;
+        }
     }
 
     /// As written, to be kept.

@@ -20,6 +20,7 @@ pub(crate) struct Plan {
     count: usize,
     elements: Vec<Option<ElementId>>,
     attributes: Vec<Option<AttributeId>>,
+    named: Vec<Option<TypeId>>,
     types: Vec<OnceLock<TypePlan>>,
 }
 
@@ -39,11 +40,13 @@ pub(crate) struct TypePlan {
 impl Plan {
     pub(crate) fn new(schemas: &Schemas) -> Self {
         let types = schemas.types.iter().map(|_| OnceLock::new()).collect();
-        let mut plan = Self { names: HashMap::new(), count: 1, elements: Vec::new(), attributes: Vec::new(), types };
+        let mut plan = Self { names: HashMap::new(), count: 1, elements: Vec::new(), attributes: Vec::new(), named: Vec::new(), types };
         XSI_NAMES.iter().for_each(|name| plan.learn(&QName::new(XSI_NAMESPACE, *name)));
         schemas.elements.iter().for_each(|noun| plan.learn(&noun.name));
         schemas.attributes.iter().for_each(|noun| plan.learn(&noun.name));
+        schemas.global_types.keys().for_each(|name| plan.learn(name));
         plan.elements = vec![None; plan.count];
+        plan.named = vec![None; plan.count];
         plan.attributes = vec![None; plan.count];
         for (name, id) in &schemas.global_elements {
             let number = plan.number(name.namespace(), name.local());
@@ -52,6 +55,10 @@ impl Plan {
         for (name, id) in &schemas.global_attributes {
             let number = plan.number(name.namespace(), name.local());
             plan.attributes.get_mut(number).into_iter().for_each(|slot| *slot = Some(*id));
+        }
+        for (name, id) in &schemas.global_types {
+            let number = plan.number(name.namespace(), name.local());
+            plan.named.get_mut(number).into_iter().for_each(|slot| *slot = Some(*id));
         }
         plan
     }
@@ -76,6 +83,11 @@ impl Plan {
     /// The global attribute declaration of a name.
     pub(crate) fn attribute(&self, number: usize) -> Option<AttributeId> {
         self.attributes.get(number).copied().flatten()
+    }
+
+    /// The global type definition of a name.
+    pub(crate) fn definition(&self, namespace: &str, local: &str) -> Option<TypeId> {
+        self.named.get(self.number(namespace, local)).copied().flatten()
     }
 
     pub(crate) fn of(&self, schemas: &Schemas, id: TypeId) -> Option<&TypePlan> {

@@ -218,7 +218,7 @@ impl<S: Source> Reader<S> {
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Malformed> {
         loop {
-            match self.core.step(self.source.text(), self.source.is_last())? {
+            match self.core.step(self.source.text(), self.source.is_last()).map_err(|broken| *broken)? {
                 Step::Event(kind) => return Ok(Some(Event::new(kind, &self.core, self.source.text()))),
                 Step::Done => return Ok(None),
                 Step::More => self.more()?,
@@ -230,6 +230,6 @@ impl<S: Source> Reader<S> {
         let passed = self.core.passed();
         self.core.shift(self.source.text(), passed);
         let more = self.source.advance(passed);
-        more.map_err(|(rule, what)| self.core.broken(self.source.text(), rule, what))
+        more.map_err(|(rule, what)| *self.core.broken(self.source.text(), rule, what))
     }
 }

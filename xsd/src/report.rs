@@ -9,6 +9,7 @@ use crate::site::Site;
 use crate::tree::QName;
 use crate::validate::{Finding, Validator};
 use crate::verdict::Violation;
+use std::sync::Arc;
 
 /// Names that a message lists.
 const LISTED_MAX: usize = 12;
@@ -103,15 +104,16 @@ impl Validator<'_> {
 
     /// The type that `xsi:type` names (cvc-elt.4.1, 4.2).
     pub(crate) fn named_type<S: Site>(&mut self, site: &S, text: &str) -> Option<TypeId> {
-        let Some(name) = site.scope().qname(text) else {
+        let Some((namespace, local)) = site.scope().expanded(text) else {
             let what = format!("xsi:type='{}' is no name, or its prefix is not declared", limited(text));
             self.report(site, ("cvc-elt.4.1", what, None));
             return None;
         };
-        let found = self.schemas.global_types.get(&name).copied();
+        let found = self.schemas.plan().definition(namespace, local);
         if found.is_none() {
             let known = self.schemas.types().filter_map(|known| known.name().map(QName::local));
-            let help = nearest(name.local(), known).map(|near| format!("did you mean '{near}'?"));
+            let help = nearest(local, known).map(|near| format!("did you mean '{near}'?"));
+            let name = QName::new(Arc::clone(namespace), local);
             self.report(site, ("cvc-elt.4.2", format!("xsi:type: there is no type {name}"), help));
         }
         found

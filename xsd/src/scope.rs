@@ -90,8 +90,13 @@ impl Scope {
     /// A qualified name in content (xs:QName: the default namespace applies). `None`: no name, or a prefix that is not declared.
     #[must_use]
     pub fn qname(&self, text: &str) -> Option<QName> {
+        self.expanded(text).map(|(namespace, local)| QName::new(Arc::clone(namespace), local))
+    }
+
+    /// The namespace and the local part of a qualified name in content.
+    pub(crate) fn expanded<'t>(&self, text: &'t str) -> Option<(&Arc<str>, &'t str)> {
         let (prefix, local) = chars::split_qname(chars::trim(text))?;
-        self.namespace(prefix).map(|namespace| QName::new(Arc::clone(namespace), local))
+        self.namespace(prefix).map(|namespace| (namespace, local))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::chars;
 use crate::names::{EMPTY, XMLNS};
-use crate::read::{Malformed, Rule};
-use crate::token::{Core, shown};
+use crate::read::Rule;
+use crate::token::{Broken, Core, shown};
 use std::ops::Range;
 
 /// An attribute of the start tag that was read last.
@@ -19,13 +19,13 @@ pub(crate) struct Pair {
 }
 
 impl Core {
-    /// Opens an element whose `<` is at `at`, its name at `name`, and whose attributes end at `end`.
+    /// Opens an element whose `<` is at `at`, with the entry of its name and where that ends, and whose attributes end at `end`.
     #[inline]
-    pub(crate) fn open_tag(&mut self, text: &str, at: usize, name: Range<usize>, end: usize) -> Result<(), Malformed> {
+    pub(crate) fn open_tag(&mut self, text: &str, at: usize, name: (usize, usize), end: usize) -> Result<(), Broken> {
         self.pairs.clear();
         self.values.clear();
-        let entry = self.name(text, at, name.clone())?;
-        let declares = if name.end < end { self.read_pairs(text, name.end, end)? } else { 0 };
+        let (entry, from) = name;
+        let declares = if from < end { self.read_pairs(text, from, end)? } else { 0 };
         let Some(number) = self.names.element(entry) else { return Err(self.undeclared(text, at, entry)) };
         if !self.pairs.is_empty() {
             self.resolve(text)?;
@@ -35,12 +35,12 @@ impl Core {
         Ok(())
     }
 
-    fn undeclared(&self, text: &str, at: usize, entry: usize) -> Malformed {
+    fn undeclared(&self, text: &str, at: usize, entry: usize) -> Broken {
         self.wrong(text, at, format!("the prefix {:?} is not declared", shown(self.names.raw(self.names.parts(entry).0))))
     }
 
     #[inline]
-    fn name(&mut self, text: &str, at: usize, span: Range<usize>) -> Result<usize, Malformed> {
+    pub(crate) fn name(&mut self, text: &str, at: usize, span: Range<usize>) -> Result<usize, Broken> {
         if span.len() > self.limits.name_bytes_max {
             return Err(self.fail(text, Rule::TooLarge, at, format!("a name of more than {} bytes", self.limits.name_bytes_max)));
         }
@@ -55,7 +55,7 @@ impl Core {
     }
 
     /// Reads `name="value"` pairs (XML 1.0 production 41), puts declarations into the scope, and says how many these were.
-    fn read_pairs(&mut self, text: &str, start: usize, end: usize) -> Result<usize, Malformed> {
+    fn read_pairs(&mut self, text: &str, start: usize, end: usize) -> Result<usize, Broken> {
         let bytes = text.as_bytes();
         let skip = |from: usize| from + bytes.get(from..end).unwrap_or_default().iter().take_while(|byte| chars::is_space(**byte)).count();
         let (mut from, mut found, mut declares) = (start, 0, 0);
@@ -98,7 +98,7 @@ impl Core {
 
     /// XML 1.0 §3.3.3 for CDATA attributes: where the value is, and whether that is in `values`.
     #[inline]
-    fn value(&mut self, text: &str, at: usize, span: Range<usize>) -> Result<(Range<usize>, bool), Malformed> {
+    fn value(&mut self, text: &str, at: usize, span: Range<usize>) -> Result<(Range<usize>, bool), Broken> {
         if span.len() > self.limits.value_bytes_max {
             let what = format!("an attribute value of more than {} bytes", self.limits.value_bytes_max);
             return Err(self.fail(text, Rule::TooLarge, at, what));
@@ -109,7 +109,7 @@ impl Core {
         if special { self.normalised(text, at, raw).map(|value| (value, true)) } else { Ok((span, false)) }
     }
 
-    fn normalised(&mut self, text: &str, at: usize, raw: &str) -> Result<Range<usize>, Malformed> {
+    fn normalised(&mut self, text: &str, at: usize, raw: &str) -> Result<Range<usize>, Broken> {
         let start = self.values.len();
         let mut rest = raw;
         while let Some(c) = rest.chars().next() {
@@ -130,7 +130,7 @@ impl Core {
     }
 
     /// A namespace declaration (Namespaces in XML 1.0 §3, §5); relative namespace names are refused, as canonicalization does.
-    fn declare(&mut self, text: &str, at: usize, prefix: usize, value: (Range<usize>, bool), first: bool) -> Result<(), Malformed> {
+    fn declare(&mut self, text: &str, at: usize, prefix: usize, value: (Range<usize>, bool), first: bool) -> Result<(), Broken> {
         let (span, changed) = value;
         let namespace = if changed { self.values.get(span) } else { text.get(span) }.unwrap_or_default();
         if let Some(what) = crate::scope::forbidden(self.names.raw(prefix), namespace, self.limits.relative_namespaces) {
@@ -156,7 +156,7 @@ impl Core {
     }
 
     /// What the attributes' names stand for; each stands once.
-    fn resolve(&mut self, text: &str) -> Result<(), Malformed> {
+    fn resolve(&mut self, text: &str) -> Result<(), Broken> {
         let mut pairs = std::mem::take(&mut self.pairs);
         let mut twice = None;
         for pair in &mut pairs {

@@ -5,13 +5,16 @@
 
 use crate::chars;
 use crate::decode::{Lines, parse_declaration};
-use crate::names::Names;
+use crate::names::{EMPTY, Names};
 use crate::read::{Limits, Malformed, Rule};
 use crate::scope::Scope;
 use crate::tag::Pair;
 use crate::tree::Place;
 use quick_xml::parser::{CommentParser, ElementParser, Parser, PiParser};
 use std::ops::Range;
+
+/// In a box, so that the way of what is well formed has it not in its hands.
+pub(crate) type Broken = Box<Malformed>;
 
 /// What an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,19 @@ enum Stage {
     Prolog,
     Root,
     Epilog,
+}
+
+/// What the last event leaves to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Before {
+    #[default]
+    Nothing,
+    /// A text: forget it.
+    Text,
+    /// The start of an element that is empty: it ends.
+    Empty,
+    /// An end: leave the element.
+    End,
 }
 
 /// An open element.
@@ -80,15 +96,15 @@ pub(crate) struct Core {
     pub(crate) target: Range<usize>,
     pub(crate) data: Range<usize>,
     at: usize,
+    /// The entry of the start tag that was read last.
+    last: usize,
     /// Up to where characters have been looked at, and the first that XML does not allow.
     seen: usize,
     forbidden: Option<usize>,
     stage: Stage,
     started: bool,
-    told: bool,
-    closing: bool,
-    leaving: bool,
-    failed: Option<Malformed>,
+    before: Before,
+    failed: Option<Broken>,
 }
 
 impl Core {
@@ -111,13 +127,12 @@ impl Core {
             target: 0..0,
             data: 0..0,
             at: 0,
+            last: EMPTY,
             seen: 0,
             forbidden: None,
             stage: Stage::Prolog,
             started: false,
-            told: false,
-            closing: false,
-            leaving: false,
+            before: Before::Nothing,
             failed: None,
         }
     }
@@ -134,7 +149,7 @@ impl Core {
         self.run = 0..0;
         (self.at, self.seen, self.forbidden) = (0, 0, None);
         self.stage = Stage::Prolog;
-        (self.started, self.told, self.closing, self.leaving) = (false, false, false, false);
+        (self.started, self.before) = (false, Before::Nothing);
         self.failed = None;
     }
 
@@ -143,7 +158,7 @@ impl Core {
     /// # Errors
     /// The first violation; the same again when called again.
     #[inline]
-    pub(crate) fn step(&mut self, text: &str, last: bool) -> Result<Step, Malformed> {
+    pub(crate) fn step(&mut self, text: &str, last: bool) -> Result<Step, Broken> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
@@ -170,27 +185,28 @@ impl Core {
     }
 
     /// What stands behind the window is wrong: a token that is too large where it starts, all else where it stands.
-    pub(crate) fn broken(&mut self, text: &str, rule: Rule, what: String) -> Malformed {
+    pub(crate) fn broken(&mut self, text: &str, rule: Rule, what: String) -> Broken {
         let at = if rule == Rule::TooLarge { self.at } else { text.len() };
         let failed = self.fail(text, rule, at, what);
         self.failed = Some(failed.clone());
         failed
     }
 
-    fn next(&mut self, text: &str, last: bool) -> Result<Step, Malformed> {
-        if std::mem::take(&mut self.leaving) {
-            self.leave();
-        }
-        if std::mem::take(&mut self.closing) {
-            self.leaving = true;
-            return Ok(Step::Event(Kind::End));
+    fn next(&mut self, text: &str, last: bool) -> Result<Step, Broken> {
+        match std::mem::take(&mut self.before) {
+            Before::Nothing => {}
+            Before::Text => {
+                self.run = 0..0;
+                self.joined.clear();
+            }
+            Before::End => self.leave(),
+            Before::Empty => {
+                self.before = Before::End;
+                return Ok(Step::Event(Kind::End));
+            }
         }
         if self.seen < text.len() {
             self.look(text)?;
-        }
-        if std::mem::take(&mut self.told) {
-            self.run = 0..0;
-            self.joined.clear();
         }
         loop {
             let rest = text.as_bytes().get(self.at..).unwrap_or_default();
@@ -213,7 +229,7 @@ impl Core {
     }
 
     /// Looks at the characters that have come into sight.
-    fn look(&mut self, text: &str) -> Result<(), Malformed> {
+    fn look(&mut self, text: &str) -> Result<(), Broken> {
         if !std::mem::replace(&mut self.started, true) && text.starts_with('\u{FEFF}') {
             return Err(self.wrong(text, 0, "a second byte order mark"));
         }
@@ -225,7 +241,7 @@ impl Core {
     }
 
     /// A token that ends at `end` has only characters that XML allows.
-    fn sound(&self, text: &str, end: usize) -> Result<(), Malformed> {
+    fn sound(&self, text: &str, end: usize) -> Result<(), Broken> {
         match self.forbidden.filter(|at| *at < end) {
             None => Ok(()),
             Some(at) => Err(self.wrong(text, at, "a character that XML does not allow")),
@@ -233,7 +249,7 @@ impl Core {
     }
 
     /// What is to be said of markup whose end is not in sight.
-    fn cut(&self, text: &str, last: bool, what: &str) -> Result<Option<Step>, Malformed> {
+    fn cut(&self, text: &str, last: bool, what: &str) -> Result<Option<Step>, Broken> {
         if !last {
             return Ok(Some(Step::More));
         }
@@ -246,11 +262,12 @@ impl Core {
     }
 
     fn tell(&mut self) -> Step {
-        self.told = true;
+        self.before = Before::Text;
         Step::Event(Kind::Text)
     }
 
     /// Joins a piece to the text, and passes on to `next`.
+    #[inline]
     fn join(&mut self, text: &str, piece: Range<usize>, next: usize) {
         self.at = next;
         if !self.has_text() {
@@ -264,11 +281,11 @@ impl Core {
         self.joined.push_str(text.get(piece).unwrap_or_default());
     }
 
-    fn characters(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+    fn characters(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         let mut from = 0;
         let (length, complete) = loop {
             let tail = rest.get(from..).unwrap_or_default();
-            let Some(found) = memchr::memchr3(b'<', b'&', b']', tail).map(|found| from + found) else { break (rest.len(), last) };
+            let Some(found) = stop(tail).map(|found| from + found) else { break (rest.len(), last) };
             if rest.get(found) != Some(&b']') {
                 break (found, true);
             }
@@ -285,10 +302,12 @@ impl Core {
         let end = self.at + length - brackets;
         self.sound(text, end)?;
         self.join(text, self.at..end, end);
-        Ok((!complete || self.joined.len() >= self.piece_bytes).then(|| self.tell()))
+        // Markup that is no CDATA section ends the text.
+        let ends = matches!(rest.get(length..length + 2), Some([b'<', second]) if *second != b'!');
+        Ok((ends || !complete || self.joined.len() >= self.piece_bytes).then(|| self.tell()))
     }
 
-    fn blank(&mut self, text: &str, rest: &[u8]) -> Result<(), Malformed> {
+    fn blank(&mut self, text: &str, rest: &[u8]) -> Result<(), Broken> {
         let length = rest.iter().take_while(|byte| chars::is_space(**byte)).count();
         if matches!(rest.get(length), None | Some(b'<')) {
             self.at += length;
@@ -299,7 +318,7 @@ impl Core {
         Err(self.wrong(text, self.at + length, "text outside the root element"))
     }
 
-    fn reference(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+    fn reference(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         if self.stage != Stage::Root {
             return Err(self.wrong(text, self.at, "text outside the root element"));
         }
@@ -315,12 +334,12 @@ impl Core {
         Ok((self.joined.len() >= self.piece_bytes).then(|| self.tell()))
     }
 
-    pub(crate) fn no_reference(&self, text: &str, at: usize, name: &str) -> Malformed {
+    pub(crate) fn no_reference(&self, text: &str, at: usize, name: &str) -> Broken {
         self.wrong(text, at, format!("&{}; is neither a predefined entity nor the number of a character", shown(name)))
     }
 
     /// What starts with `<`. `None`: it was a CDATA section.
-    fn angle(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+    fn angle(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         const CDATA: &[u8] = b"<![CDATA[";
         if rest.get(1).is_none_or(|second| *second == b'!') {
             if rest.len() < CDATA.len() && !last {
@@ -341,7 +360,7 @@ impl Core {
         }
     }
 
-    fn cdata(&mut self, text: &str, tail: &[u8], opening: usize, last: bool) -> Result<Option<Step>, Malformed> {
+    fn cdata(&mut self, text: &str, tail: &[u8], opening: usize, last: bool) -> Result<Option<Step>, Broken> {
         if self.stage != Stage::Root {
             return Err(self.wrong(text, self.at, "text outside the root element"));
         }
@@ -362,7 +381,7 @@ impl Core {
         Ok((self.joined.len() >= self.piece_bytes).then(|| self.tell()))
     }
 
-    fn finish(&mut self, text: &str) -> Result<Step, Malformed> {
+    fn finish(&mut self, text: &str) -> Result<Step, Broken> {
         match self.stage {
             Stage::Epilog => Ok(Step::Done),
             Stage::Prolog => Err(self.wrong(text, text.len(), "no root element")),
@@ -371,7 +390,7 @@ impl Core {
     }
 
     /// A comment, or what is not accepted at all.
-    fn declared(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+    fn declared(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         if rest.get(2..9).is_some_and(|word| word.eq_ignore_ascii_case(b"doctype")) {
             return Err(self.fail(text, Rule::Doctype, self.at, "a document type declaration, which is not accepted"));
         }
@@ -392,7 +411,7 @@ impl Core {
         }
     }
 
-    fn instruction(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+    fn instruction(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         let Some(length) = PiParser::default().feed(rest.get(2..).unwrap_or_default()) else {
             return self.cut(text, last, "a processing instruction without an end");
         };
@@ -416,14 +435,14 @@ impl Core {
         Ok(Some(Step::Event(Kind::Instruction)))
     }
 
-    fn declaration(&self, text: &str, content: &str) -> Result<(), Malformed> {
+    fn declaration(&self, text: &str, content: &str) -> Result<(), Broken> {
         if self.at != 0 || !self.lines.is_start() {
             return Err(self.wrong(text, self.at, "an XML declaration that does not start the document"));
         }
         parse_declaration(content).map(drop).map_err(|what| self.wrong(text, self.at, what))
     }
 
-    fn end(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+    fn end(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         let name = self.open.last().map_or("", |open| self.names.raw(open.name));
         let length = 2 + name.len();
         let mut end = self.at + length;
@@ -441,7 +460,7 @@ impl Core {
             }
         }
         self.at = end + 1;
-        self.leaving = true;
+        self.before = Before::End;
         Ok(Some(Step::Event(Kind::End)))
     }
 
@@ -461,12 +480,19 @@ impl Core {
         }
     }
 
-    fn start(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Malformed> {
+    fn start(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         const UNENDED: &str = "a start tag without an end";
         let at = self.at;
         let tail = rest.get(1..).unwrap_or_default();
         let ends_name = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r');
-        let Some(length) = tail.iter().position(ends_name) else { return self.cut(text, last, UNENDED) };
+        let expected = self.names.follows(self.last, tail);
+        let length = match expected {
+            Some((_, length)) => length,
+            None => match tail.iter().position(ends_name) {
+                Some(length) => length,
+                None => return self.cut(text, last, UNENDED),
+            },
+        };
         // Most tags have no attributes, and end with their name.
         let (mut name, mut content, mut empty) = (length, length, false);
         let mut end = at + 1 + length;
@@ -475,20 +501,33 @@ impl Core {
             end = at + 1 + close;
             empty = close.checked_sub(1).and_then(|before| tail.get(before)) == Some(&b'/');
             content = close - usize::from(empty);
-            let within = tail.get(..content).unwrap_or_default();
-            name = within.iter().position(|byte| chars::is_space(*byte)).unwrap_or(content);
+            if tail.get(length) == Some(&b'/') {
+                let within = tail.get(..content).unwrap_or_default();
+                name = within.iter().position(|byte| chars::is_space(*byte)).unwrap_or(content);
+            }
         }
         if self.forbidden.is_some() {
             self.sound(text, end + 1)?;
         }
         self.count(text, at)?;
-        self.open_tag(text, at, at + 1..at + 1 + name, at + 1 + content)?;
+        let entry = match expected {
+            Some((entry, length)) if length == name => entry,
+            _ => {
+                let entry = self.name(text, at, at + 1..at + 1 + name)?;
+                self.names.followed(self.last, entry);
+                entry
+            }
+        };
+        self.last = entry;
+        self.open_tag(text, at, (entry, at + 1 + name), at + 1 + content)?;
         self.at = end + 1;
-        self.closing = empty;
+        if empty {
+            self.before = Before::Empty;
+        }
         Ok(Some(Step::Event(Kind::Start)))
     }
 
-    fn count(&mut self, text: &str, at: usize) -> Result<(), Malformed> {
+    fn count(&mut self, text: &str, at: usize) -> Result<(), Broken> {
         if self.stage == Stage::Epilog {
             return Err(self.wrong(text, at, "a second root element"));
         }
@@ -517,14 +556,26 @@ impl Core {
     }
 
     #[cold]
-    pub(crate) fn wrong(&self, text: &str, at: usize, what: impl Into<String>) -> Malformed {
+    pub(crate) fn wrong(&self, text: &str, at: usize, what: impl Into<String>) -> Broken {
         self.fail(text, Rule::NotWellFormed, at, what)
     }
 
     #[cold]
-    pub(crate) fn fail(&self, text: &str, rule: Rule, at: usize, what: impl Into<String>) -> Malformed {
+    pub(crate) fn fail(&self, text: &str, rule: Rule, at: usize, what: impl Into<String>) -> Broken {
         let mut lines = self.lines;
-        Malformed { rule, place: lines.advance(text, at), what: what.into() }
+        Box::new(Malformed { rule, place: lines.advance(text, at), what: what.into() })
+    }
+}
+
+/// Where text may end.
+#[inline]
+fn stop(text: &[u8]) -> Option<usize> {
+    // Most texts are shorter than it takes to call for help.
+    const SHORT: usize = 16;
+    let short = text.get(..SHORT).unwrap_or(text);
+    match short.iter().position(|byte| matches!(byte, b'<' | b'&' | b']')) {
+        None if text.len() > SHORT => memchr::memchr3(b'<', b'&', b']', text.get(SHORT..)?).map(|found| SHORT + found),
+        found => found,
     }
 }
 

@@ -312,7 +312,7 @@ impl<'s> Validator<'s> {
         }
         self.watch(site);
         let mut definition = noun.definition;
-        if site.attributes().len() == 0 {
+        if !site.attributes().any(|(name, _)| (1..=XSI_LAST).contains(&self.planned(name))) {
             return self.typed(site, definition);
         }
         if let Some(text) = self.xsi(site, XSI_TYPE)

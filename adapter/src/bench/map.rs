@@ -101,17 +101,23 @@ const FIELDS: [(&str, &str); 30] = [
     ("region", "310115"),
 ];
 
+/// Indented, as most systems write them.
 fn register(entries: usize) -> Vec<u8> {
     let mut pieces = Pieces::with_capacity(entries * 1500);
     pieces.open("r:Register", &[("xmlns:r", "urn:bench:register")]);
+    pieces.text("\n  ");
     pieces.leaf("r:Sector", &[], "transport");
     for number in 0..entries {
+        pieces.text("\n  ");
         pieces.open("r:Entry", &[("no", &format!("E{number:06}"))]);
         for (name, value) in FIELDS {
+            pieces.text("\n        ");
             pieces.leaf(&["r:", name].concat(), &[], value);
         }
+        pieces.text("\n    ");
         pieces.close("r:Entry");
     }
+    pieces.text("\n");
     pieces.close("r:Register");
     pieces.octets()
 }
