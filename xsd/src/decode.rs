@@ -429,6 +429,11 @@ impl Lines {
         self.place
     }
 
+    /// The byte where it stands.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Whether nothing of the document has been passed.
     pub(crate) fn is_start(&self) -> bool {
         self.at == 0 && self.place == START

@@ -76,7 +76,7 @@ impl<'r> Event<'r> {
     /// Where the open element at a depth starts.
     #[must_use]
     pub fn place_at(self, depth: usize) -> Place {
-        self.open(depth).map(|open| open.place).unwrap_or_default()
+        self.open(depth).map(|open| self.core.place_of(self.text, open)).unwrap_or_default()
     }
 
     /// The name of the innermost open element; outside the root one without anything.
@@ -105,7 +105,7 @@ impl<'r> Event<'r> {
     /// Where the innermost open element starts.
     #[must_use]
     pub fn place(self) -> Place {
-        self.core.open.last().map(|open| open.place).unwrap_or_default()
+        self.core.open.last().map(|open| self.core.place_of(self.text, open)).unwrap_or_default()
     }
 
     /// What prefixes stand for here.
@@ -169,7 +169,7 @@ impl<'r> Event<'r> {
             });
             element.replace_attributes(pairs.collect());
         }
-        element.set_place(open.place);
+        element.set_place(self.core.place_of(self.text, open));
         element
     }
 }

@@ -30,8 +30,7 @@ impl Core {
         if !self.pairs.is_empty() {
             self.resolve(text)?;
         }
-        let place = self.lines.advance(text, at);
-        self.push(entry, number, place, declares);
+        self.push(entry, number, at, declares);
         Ok(())
     }
 

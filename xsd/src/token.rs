@@ -11,6 +11,7 @@ use crate::scope::Scope;
 use crate::tag::Pair;
 use crate::tree::Place;
 use quick_xml::parser::{CommentParser, ElementParser, Parser, PiParser};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// In a box, so that the way of what is well formed has it not in its hands.
@@ -61,12 +62,14 @@ enum Before {
 }
 
 /// An open element.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Open {
     /// Its name as written, and the number of its expanded name.
     pub(crate) name: usize,
     pub(crate) number: usize,
-    pub(crate) place: Place,
+    /// Where it starts: in the window, and as a place once somebody has asked, or the window has moved on.
+    at: usize,
+    place: Cell<Option<Place>>,
     /// Declarations that end with it.
     pub(crate) declares: usize,
     children: usize,
@@ -88,7 +91,9 @@ pub(crate) struct Core {
     pub(crate) elements: usize,
     pub(crate) piece_bytes: usize,
     pub(crate) names_bytes_max: usize,
-    pub(crate) lines: Lines,
+    /// The place where the window starts, and the last one that was asked for.
+    start: Lines,
+    lines: Cell<Lines>,
     /// A text: where it stands, or what it is where it is in pieces.
     pub(crate) run: Range<usize>,
     pub(crate) joined: String,
@@ -121,7 +126,8 @@ impl Core {
             elements: 0,
             piece_bytes,
             names_bytes_max,
-            lines: Lines::default(),
+            start: Lines::default(),
+            lines: Cell::default(),
             run: 0..0,
             joined: String::new(),
             target: 0..0,
@@ -145,7 +151,8 @@ impl Core {
         self.undo.clear();
         self.stamps.clear();
         self.elements = 0;
-        self.lines = Lines::default();
+        self.start = Lines::default();
+        self.lines = Cell::default();
         self.run = 0..0;
         (self.at, self.seen, self.forbidden) = (0, 0, None);
         self.stage = Stage::Prolog;
@@ -176,8 +183,12 @@ impl Core {
 
     /// The window moves on.
     pub(crate) fn shift(&mut self, text: &str, passed: usize) {
-        self.lines.advance(text, passed);
-        self.lines.shift(passed);
+        for open in &self.open {
+            self.place_of(text, open);
+        }
+        self.place(text, passed);
+        self.lines.get_mut().shift(passed);
+        self.start = self.lines.get();
         self.at -= passed.min(self.at);
         self.seen -= passed.min(self.seen);
         self.forbidden = self.forbidden.map(|at| at.saturating_sub(passed));
@@ -436,7 +447,7 @@ impl Core {
     }
 
     fn declaration(&self, text: &str, content: &str) -> Result<(), Broken> {
-        if self.at != 0 || !self.lines.is_start() {
+        if self.at != 0 || !self.start.is_start() {
             return Err(self.wrong(text, self.at, "an XML declaration that does not start the document"));
         }
         parse_declaration(content).map(drop).map_err(|what| self.wrong(text, self.at, what))
@@ -551,8 +562,28 @@ impl Core {
         Err(self.fail(text, Rule::TooLarge, at, format!("more than {max} {what}")))
     }
 
-    pub(crate) fn push(&mut self, name: usize, number: usize, place: Place, declares: usize) {
-        self.open.push(Open { name, number, place, declares, children: 0 });
+    pub(crate) fn push(&mut self, name: usize, number: usize, at: usize, declares: usize) {
+        self.open.push(Open { name, number, at, place: Cell::new(None), declares, children: 0 });
+    }
+
+    /// Where an open element starts. Few ask, so that it is not counted before.
+    pub(crate) fn place_of(&self, text: &str, open: &Open) -> Place {
+        open.place.get().unwrap_or_else(|| {
+            let place = self.place(text, open.at);
+            open.place.set(Some(place));
+            place
+        })
+    }
+
+    /// The place of a byte of the window.
+    fn place(&self, text: &str, at: usize) -> Place {
+        let mut lines = self.lines.get();
+        if at < lines.at() {
+            lines = self.start;
+        }
+        let place = lines.advance(text, at);
+        self.lines.set(lines);
+        place
     }
 
     #[cold]
@@ -562,8 +593,7 @@ impl Core {
 
     #[cold]
     pub(crate) fn fail(&self, text: &str, rule: Rule, at: usize, what: impl Into<String>) -> Broken {
-        let mut lines = self.lines;
-        Box::new(Malformed { rule, place: lines.advance(text, at), what: what.into() })
+        Box::new(Malformed { rule, place: self.place(text, at), what: what.into() })
     }
 }
 
