@@ -13,6 +13,7 @@ mod map_run;
 pub mod member;
 pub mod print;
 pub mod profile;
+mod pull;
 mod report;
 pub mod salt;
 pub mod session;

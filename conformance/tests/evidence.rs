@@ -48,6 +48,7 @@ fn evidence_of_a_city() {
     two_exports_are_alike(&city, &bundle);
     every_change_is_named(&city, &bundle);
     one_record_with_other_peoples_tools(&bundle);
+    in_parts(&city, &bundle);
     nothing_with_a_partner(&city);
     typed_values(&city);
     no_business_data(&city);
@@ -68,6 +69,48 @@ fn trust_roots(city: &City, bundle: &Path) {
     check(&["--genesis", &other], 1);
     check(&["--genesis", "nonsense"], 2);
     check(&[], 2);
+}
+
+/// A pull in parts answers as one bundle does, and one that was cut goes on after its last whole part.
+fn in_parts(city: &City, bundle: &Path) {
+    let auditor = city.profile("bureau", "auditor");
+    let dir = city.dir().join("in-parts");
+    let policy = city.dir().join("policy");
+    let [auditor, parts, policy] = [&auditor, &dir, &policy].map(|path| path.to_str().expect("UTF-8"));
+    let question = ["--sector", "civil", "--kind", "trade", "--to", "2999-01-01"];
+    let pull = |more: &[&str], expected: i32| {
+        let output = city.run(&[&["audit", "pull", "--profile", auditor, "--bundle", parts, "--part", "2", "--progress"], more].concat());
+        assert_eq!(output.status.code(), Some(expected), "{more:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let answers = |dir: &str| {
+        let output = city.run(&["audit", "verify", dir, "--policy", policy, "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a document");
+        assert_eq!(report["all"], true, "{report}");
+        report["answers"].as_array().expect("answers").clone()
+    };
+    let said = pull(&question, 0);
+    assert!(said.contains("in 2 parts, up to"), "{said}");
+    let all = answers(parts);
+    assert!(all.len() > 2, "{all:?}");
+    let every: BTreeSet<String> = answers(bundle.to_str().expect("UTF-8")).iter().map(ToString::to_string).collect();
+    assert!(all.iter().all(|index| every.contains(&index.to_string())), "{all:?} of {every:?}");
+    let count = fs::read_dir(&dir).expect("a directory").count();
+    assert!(count > 2, "{count} parts");
+    pull(&question, 2);
+    // As after a kill: the last part is lost, and the one before is half written.
+    fs::rename(dir.join(format!("part-{:06}", count - 1)), dir.join("draft")).expect("a part");
+    fs::remove_file(dir.join("draft/manifest.xml")).expect("a manifest");
+    fs::remove_dir_all(dir.join(format!("part-{count:06}"))).expect("a part");
+    pull(&[&question[..], &["--status", "denied", "--resume"]].concat(), 2);
+    pull(&[&question[..], &["--resume"]].concat(), 0);
+    assert_eq!(answers(parts), all);
+    pull(&[&question[..], &["--resume"]].concat(), 0);
+    fs::remove_dir_all(dir.join("part-000002")).expect("a part");
+    assert_eq!(city.run(&["audit", "verify", parts, "--policy", policy]).status.code(), Some(1));
+    let report = city.run(&["audit", "report", parts, "--policy", policy]);
+    assert_eq!(report.status.code(), Some(1), "{}", String::from_utf8_lossy(&report.stdout));
 }
 
 /// "No trade of civil with health in March" is shown, here and by who has the bundle alone; what there is is named.

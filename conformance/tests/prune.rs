@@ -97,7 +97,8 @@ fn what_was_pruned_is_in_the_archive_and_the_node_says_so() {
     let auditor = Session::open(&Profile { node: city.url("civil"), ..profile }).expect("a session");
     let (sender, receiver, resource, purpose) = (None, None, None, None);
     let (partner, kind, status, from, to) = (None, None, None, None, None);
-    let pull = Pull { sector: Some(String::from("civil")), partner, sender, receiver, resource, kind, status, purpose, from, to };
+    let pull =
+        Pull { sector: Some(String::from("civil")), partner, sender, receiver, resource, kind, status, purpose, from, to, limit: None };
     pruned(runtime.block_on(auditor.call::<PullResponse>("audit", &pull)));
     let entries = |tile: &str| runtime.block_on(auditor.get(&format!("/tile/entries/{tile}"))).expect("an answer");
     let (status, told) = entries("000");

@@ -3,13 +3,15 @@
 mod complete;
 mod export;
 mod manifest;
+mod parts;
 mod query;
 mod verifying;
 
 pub use complete::Complete;
 pub(crate) use export::bodies;
-pub use export::{ExportError, bundle};
+pub use export::{Export, ExportError, bundle};
 pub use manifest::Covered;
+pub use parts::{asked, part, parts, verify_parts};
 pub use query::Query;
 pub use verifying::verify_files;
 

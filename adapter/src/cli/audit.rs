@@ -1,17 +1,21 @@
 //! The verbs of `audit`: pull evidence, verify it offline, report on it, follow nodes live.
 
+use crate::cli::pull::Parts;
 use crate::cli::session::{Failure, Session};
 use crate::cli::verbs::{instant, open, status, usage};
 use crate::cli::{Caller, Filter, print};
 use crate::config::{Misconfigured, file};
 use crate::unified::audit::{Pull, PullResponse};
 use clap::{Args, Subcommand};
-use ledger::audit::{Complete, Covered, Query, Report, Trust};
+use ledger::audit::{Complete, Covered, Files, Query, Report, Trust, parts, verify_parts};
 use ledger::checkpoint::Policy;
 use ledger::record::{Kind, Leaf};
 use ledger::tree::Hash;
+use std::io::IsTerminal;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// Verbs of `audit`.
 #[derive(Debug, Subcommand)]
@@ -24,9 +28,19 @@ pub enum Audit {
         /// What is asked.
         #[command(flatten)]
         question: Box<Question>,
-        /// The directory to write; it must not exist.
+        /// The directory to write; it must not exist. Of many records it holds parts, `part-000001` and so on: bundles of periods that follow
+        /// each other.
         #[arg(long)]
         bundle: PathBuf,
+        /// Records of a part: so many are in memory at once, here and at the node.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1000))]
+        part: u64,
+        /// Go on with a pull of the same question that was cut, where its last whole part ends.
+        #[arg(long)]
+        resume: bool,
+        /// Say on standard error how far it is, also where that is no terminal.
+        #[arg(long)]
+        progress: bool,
         /// End 1 if there is any such record, or if the bundle does not show that there is none in the whole period.
         #[arg(long)]
         expect_none: bool,
@@ -93,7 +107,7 @@ pub struct Verify {
     /// Of a data directory: a file that a run which is killed goes on from, when it is started again with it.
     #[arg(long, conflicts_with = "range")]
     pub resume: Option<PathBuf>,
-    /// Threads for a data directory; as many as there are processors. What is found is the same.
+    /// Threads for a data directory or the parts of a bundle; as many as there are processors. What is found is the same.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Say on standard error how far it is, also where that is no terminal.
@@ -113,16 +127,14 @@ pub struct Verify {
 /// See [`Failure`].
 pub async fn run(verb: Audit) -> Result<(), Failure> {
     match verb {
-        Audit::Pull { caller, question, bundle, expect_none } => {
-            let session = open(&caller)?;
-            let files = pull(&session, &question).await?;
-            let written = files.files.len();
-            let own = own_genesis(&files);
-            write_bundle(&bundle, files)?;
-            print::out(&format!("{}: {written} files. Verify it anywhere: waybill audit verify {0} --policy FILE", bundle.display()));
+        Audit::Pull { caller, question, bundle, part, resume, progress, expect_none } => {
+            let pull = Parts { question: &question, dir: &bundle, limit: part, resume, shown: progress || std::io::stderr().is_terminal() };
+            let number = pull.run(&open(&caller)?).await?;
+            let parts = if number == 0 { String::from("one bundle") } else { format!("a bundle of {number} parts") };
+            print::out(&format!("{}: {parts}. Verify it anywhere: waybill audit verify {0} --policy FILE", bundle.display()));
             if expect_none {
-                let own = own.ok_or_else(|| Failure::Garbled(String::from("a bundle without a genesis")))?;
-                expected_none(&verified(&bundle, &Trust::Fingerprint(own))?)?;
+                let own = own_genesis(&bundle).ok_or_else(|| Failure::Garbled(String::from("a bundle without a genesis")))?;
+                expected_none(&verified(&bundle, &Trust::Fingerprint(own), None, false)?)?;
                 print::out("there is no such record, if the genesis in the bundle is the one you trust");
             }
             Ok(())
@@ -153,13 +165,10 @@ pub(super) fn query(question: &Question) -> Result<Query, Failure> {
     })
 }
 
-/// Pulls a bundle's files.
-///
-/// # Errors
-/// See [`Failure`].
-pub async fn pull(session: &Session, question: &Question) -> Result<PullResponse, Failure> {
+/// A question as it is asked of a node.
+pub(super) fn request(question: &Question) -> Result<Pull, Failure> {
     let filter = &question.filter;
-    let request = Pull {
+    Ok(Pull {
         sector: question.sector.clone(),
         partner: question.with.clone(),
         sender: filter.sender.clone(),
@@ -170,14 +179,22 @@ pub async fn pull(session: &Session, question: &Question) -> Result<PullResponse
         purpose: question.purpose.clone(),
         from: filter.from.as_deref().map(|from| instant("--from", from)).transpose()?,
         to: filter.to.as_deref().map(|to| instant("--to", to)).transpose()?,
-    };
-    session.call("audit", &request).await
+        limit: None,
+    })
+}
+
+/// Pulls a bundle's files.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn pull(session: &Session, question: &Question) -> Result<PullResponse, Failure> {
+    session.call("audit", &request(question)?).await
 }
 
 /// The fingerprint of the genesis in a bundle.
-fn own_genesis(bundle: &PullResponse) -> Option<Hash> {
-    let first = bundle.files.iter().find(|file| file.name == "entries/0000000000.xml")?;
-    let leaf = Leaf::read(&data_encoding::BASE64.decode(first.content.as_bytes()).ok()?).ok()?;
+fn own_genesis(bundle: &Path) -> Option<Hash> {
+    let part = parts(bundle).ok()?.0.into_iter().next().unwrap_or_else(|| bundle.to_owned());
+    let leaf = Leaf::read(&std::fs::read(part.join("entries").join("0000000000.xml")).ok()?).ok()?;
     Some(Hash::of(leaf.entry.body()))
 }
 
@@ -219,13 +236,28 @@ pub(super) fn trust(policy: Option<&Path>, genesis: Option<&str>) -> Result<Trus
     }
 }
 
-fn verified(bundle: &Path, trust: &Trust) -> Result<Report, Failure> {
-    Ok(ledger::audit::verify(bundle, trust).map_err(|error| Misconfigured::File(bundle.to_owned(), error))?)
+/// Verifies a bundle, or its parts on so many threads.
+fn verified(bundle: &Path, trust: &Trust, threads: Option<u16>, shown: bool) -> Result<Report, Failure> {
+    let failed = |error| Misconfigured::File(bundle.to_owned(), error);
+    let count = parts(bundle).map_err(failed)?.0.len();
+    if count == 0 {
+        return Ok(ledger::audit::verify(bundle, trust).map_err(failed)?);
+    }
+    let (since, said) = (Instant::now(), Mutex::new((0, 0)));
+    let done = |_: &Files, part: &Report| {
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        *said = (said.0 + 1, said.1 + part.entries);
+        if shown {
+            print::err(&format!("part {} of {count}, {} entries after {} s", said.0, said.1, since.elapsed().as_secs()));
+        }
+    };
+    Ok(verify_parts(bundle, trust, &crate::cli::examine::threads(threads), &done).map_err(failed)?)
 }
 
 fn verify(arguments: &Verify) -> Result<(), Failure> {
     let has = |name: &str| arguments.bundle.join(name).exists();
-    if arguments.bundle.is_dir() && !has("manifest.xml") && !has("manifest.sig") && !has("entries") {
+    let in_parts = arguments.bundle.is_dir() && parts(&arguments.bundle).is_ok_and(|(parts, _)| !parts.is_empty());
+    if arguments.bundle.is_dir() && !in_parts && !has("manifest.xml") && !has("manifest.sig") && !has("entries") {
         return crate::cli::examine::directory(arguments);
     }
     if arguments.range.is_some() || arguments.resume.is_some() {
@@ -235,7 +267,8 @@ fn verify(arguments: &Verify) -> Result<(), Failure> {
     if arguments.bundle.is_file() {
         return fork(&arguments.bundle, &trust, arguments.json);
     }
-    let report = verified(&arguments.bundle, &trust)?;
+    let shown = arguments.progress || std::io::stderr().is_terminal();
+    let report = verified(&arguments.bundle, &trust, arguments.threads, shown)?;
     let lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     if arguments.json {
         print::out(&document(&report, &lines).to_string());

@@ -8,14 +8,15 @@ use crate::cli::session::Failure;
 use crate::cli::verbs::usage;
 use crate::config::{Misconfigured, file};
 use clap::Args;
-use ledger::audit::Trust;
+use ledger::audit::{Files, Report, Trust, parts, verify_parts};
 use ledger::body::Record;
 use ledger::checkpoint::Checkpoint;
-use ledger::examine::{Examination, LEVEL_MAX, examine, look};
+use ledger::examine::{Alone, Examination, LEVEL_MAX, examine, look};
 use ledger::medium::{Directory, StoreError};
 use ledger::record::{Entry, Leaf};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use tally::{Counts, Given, Line, Tally};
 
 /// Arguments of `audit report`.
@@ -59,7 +60,8 @@ struct Proven {
 /// Something in the evidence does not hold, then nothing is reported; or see [`Failure`].
 pub(super) fn run(tell: &Tell) -> Result<(), Failure> {
     let has = |name: &str| tell.evidence.join(name).exists();
-    let bundle = has("manifest.xml") || has("manifest.sig") || has("entries");
+    let in_parts = parts(&tell.evidence).is_ok_and(|(parts, _)| !parts.is_empty());
+    let bundle = in_parts || has("manifest.xml") || has("manifest.sig") || has("entries");
     let proven = if bundle { of_bundle(tell)? } else { of_directory(tell)? };
     let tally = Tally::of(&proven.leaves);
     if let Some(path) = &tell.csv {
@@ -89,23 +91,33 @@ fn unreported(mut problems: Vec<String>) -> Failure {
 
 fn of_bundle(tell: &Tell) -> Result<Proven, Failure> {
     let trust = trust(tell.policy.as_deref(), tell.genesis.as_deref())?;
+    let failed = |error| Misconfigured::File(tell.evidence.clone(), error);
     // What is reported is what was verified: the files are read once.
-    let read = ledger::audit::read(&tell.evidence).map_err(|error| Misconfigured::File(tell.evidence.clone(), error))?;
-    let report = ledger::audit::verify_all(&read, &trust);
+    let leaves = Mutex::new(Vec::new());
+    let take = |files: &Files, report: &Report| {
+        // The records beside the answers show that nothing is missing; they are not what was asked for.
+        let answers = report.answers.iter().filter_map(|index| files.get(&format!("entries/{index:010}.xml")));
+        let entries = answers.map(|octets| parsed(octets));
+        leaves.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);
+    };
+    let report = if parts(&tell.evidence).map_err(failed)?.0.is_empty() {
+        let read = ledger::audit::read(&tell.evidence).map_err(failed)?;
+        let report = ledger::audit::verify_all(&read, &trust);
+        take(&read.0, &report);
+        report
+    } else {
+        verify_parts(&tell.evidence, &trust, &Alone, &take).map_err(failed)?
+    };
     let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     let Some(checkpoint) = report.checkpoint.clone().filter(|_| problems.is_empty()) else {
         return Err(unreported(problems));
     };
-    let mut leaves = Vec::new();
-    for (name, octets) in read.0.iter().filter(|(name, _)| name.starts_with("entries/")) {
-        leaves.push(parsed(octets).ok_or_else(|| Failure::Garbled(format!("{name}: verified, and not to be read")))?);
-    }
+    let leaves: Option<Vec<(Leaf, Record)>> = leaves.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
+    let leaves = leaves.ok_or_else(|| Failure::Garbled(String::from("a leaf that was verified is not to be read")))?;
     let asked: Vec<String> = report.query.pairs().iter().map(|(name, value)| format!("{name}={value}")).collect();
     let asked = if asked.is_empty() { String::from("everything") } else { asked.join(", ") };
     let until = report.root.map_or_else(String::new, |(root, time)| format!(" up to leaf {root} of {time}"));
     let mut open = vec![String::from("what the leaves did (level 5) is taken from them: only a whole ledger can be replayed")];
-    // The records beside the answers show that nothing is missing; they are not what was asked for.
-    leaves.retain(|(leaf, _)| report.answers.binary_search(&leaf.index).is_ok());
     let whole = if report.is_complete() {
         format!("all records of: {asked}{until}")
     } else {

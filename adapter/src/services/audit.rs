@@ -6,13 +6,14 @@ use crate::unified::audit::{
     BundleFile, GetCheckpoint, GetCheckpointResponse, GetConsistency, GetConsistencyResponse, GetEntry, GetEntryResponse, GetProof,
     GetProofResponse, ListEntries, ListEntriesResponse, LogEntry, Pull, PullResponse,
 };
-use ledger::audit::{ExportError, Query};
+use ledger::audit::{Export, ExportError, Query};
 use ledger::index::{Direction, Filter};
 use ledger::medium::{Directory, StoreError};
 use ledger::node::Node;
 use ledger::record::{Kind, StreamKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 use xsd::time::Timestamp;
 
 /// Entries that one answer holds at most.
@@ -21,6 +22,8 @@ const PAGE: u64 = 100;
 const PULL_PAGE: usize = 500;
 /// Records of one bundle: two or three files each, and an element's children have a limit.
 const PULL_MAX: usize = 15_000;
+/// Leaves of a bundle that are taken between two steps of the ledger.
+const TAKEN_AT_ONCE: usize = 16;
 /// State roots that may come while a bundle is put together.
 const PULL_TRIES: usize = 8;
 
@@ -101,31 +104,48 @@ pub async fn list(site: &Site, _: &Account, request: ListEntries, _: Timestamp) 
     Ok(ListEntriesResponse { entries, next: None })
 }
 
-/// An evidence bundle of what fits, with what shows that this is all: the state root is made for it.
+/// An evidence bundle of what fits, with what shows that this is all: the state root is made for it. With a limit, it is one of the
+/// first records that fit, and the answer says until when.
 ///
 /// # Errors
 /// A filter that nothing can fit, no quorum, busy, or the ledger cannot be read.
 pub async fn pull(site: &Site, _: &Account, request: Pull, _: Timestamp) -> Result<PullResponse, Fault> {
-    let query = asked(request)?;
+    let limit = request.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let asked = asked(request)?;
     let timeout = Duration::from_millis(site.config.limits.commit_timeout_ms);
     for _ in 0..PULL_TRIES {
         let root = site.replica.rooted(timeout).await?;
-        let run = run(site, &query, root).await?;
-        let (exporter, key, query) = (site.sector.clone(), site.keys.current(), query.clone());
-        let made = move |node: &Node<Directory>| {
-            // A state root that came meanwhile speaks of records that were not looked for.
-            (node.state().rooted().index() == root).then(|| ledger::audit::bundle(node, &run, &query, &exporter, &key))
+        let query = match limit {
+            Some(limit) => narrowed(site, &asked, root, limit).await?,
+            None => asked.clone(),
         };
-        if let Some(files) = site.read(made).await? {
-            let files = files.map_err(|error| match error {
-                ExportError::Store(StoreError::Pruned(floor)) => pruned("a leaf that the bundle needs (each holds the genesis)", floor),
-                error => Fault::new(Reason::Internal, format!("no bundle: {error}")),
-            })?;
-            let file = |(name, octets): (String, Vec<u8>)| BundleFile { name, content: data_encoding::BASE64.encode(&octets) };
-            return Ok(PullResponse { files: files.into_iter().map(file).collect() });
+        let until = query.to.filter(|to| asked.to != Some(*to)).map(Into::into);
+        let run = run(site, &query, root).await?;
+        let (exporter, key) = (site.sector.clone(), site.keys.current());
+        let public = key.public();
+        let begin = move |node: &Node<Directory>| {
+            // A state root that came meanwhile speaks of records that were not looked for.
+            (node.state().rooted().index() == root).then(|| Export::begin(node, &run, &query, &exporter, &public))
+        };
+        let Some(export) = site.read(begin).await? else { continue };
+        let mut export = export.map_err(unbundled)?;
+        while !export.is_whole() {
+            let take = move |node: &Node<Directory>| export.take(node, TAKEN_AT_ONCE).map(|()| export);
+            export = site.read(take).await?.map_err(unbundled)?;
         }
+        let files = spawn_blocking(move || export.finish(&key)).await;
+        let files = files.map_err(|_ended| Fault::new(Reason::Internal, "the bundle was broken off"))?.map_err(unbundled)?;
+        let file = |(name, octets): (String, Vec<u8>)| BundleFile { name, content: data_encoding::BASE64.encode(&octets) };
+        return Ok(PullResponse { files: files.into_iter().map(file).collect(), until });
     }
     Err(Fault::new(Reason::NoQuorum, "the ledger goes on too fast: try again, or narrow the time span"))
+}
+
+fn unbundled(error: ExportError) -> Fault {
+    match error {
+        ExportError::Store(StoreError::Pruned(floor)) => pruned("a leaf that the bundle needs (each holds the genesis)", floor),
+        error => Fault::new(Reason::Internal, format!("no bundle: {error}")),
+    }
 }
 
 fn asked(request: Pull) -> Result<Query, Fault> {
@@ -149,55 +169,71 @@ fn asked(request: Pull) -> Result<Query, Fault> {
     })
 }
 
-/// The leaves below `root` that show the answer: see [`ledger::audit::bundle`].
-async fn run(site: &Site, query: &Query, root: u64) -> Result<Vec<u64>, Fault> {
-    let mut indexes = BTreeSet::new();
-    for kind in [Kind::Proposal, Kind::Ballot, Kind::Key] {
-        let filter = Filter { kind: vec![kind.code().to_owned()], ..Filter::default() };
-        indexes.extend(collect(site, &filter, root, PULL_MAX).await?);
+/// The question, or, if more than `limit` records below `root` show its answer, the same of a period that ends with about so many:
+/// those of one instant are not parted.
+async fn narrowed(site: &Site, asked: &Query, root: u64, limit: usize) -> Result<Query, Fault> {
+    let mut found = BTreeSet::new();
+    for (_, filter) in filters(asked) {
+        let within = Filter { from: asked.from, to: asked.to, ..filter };
+        found.extend(first(site, &within, root, limit + 1).await?);
     }
-    for stream in query.streams() {
+    let (Some(begin), Some(end)) = (found.first(), found.iter().nth(limit)) else { return Ok(asked.clone()) };
+    let (begin, end) = (site.leaf(*begin).await?.0.time, site.leaf(*end).await?.0.time);
+    let to = if begin < end { end } else { end.plus_ms(1) };
+    Ok(Query { to: Some(asked.to.map_or(to, |asked| asked.min(to))), ..asked.clone() })
+}
+
+/// What the index is asked for: each stream that the question is about, or the records that fit it.
+fn filters(query: &Query) -> Vec<(Option<(StreamKind, String)>, Filter)> {
+    let streams = query.streams();
+    if streams.is_empty() {
+        let kind = query.kind.iter().map(|kind| kind.code().to_owned()).collect();
+        return vec![(None, Filter { kind, status: query.status.iter().cloned().collect(), ..Filter::default() })];
+    }
+    let of = |stream: (StreamKind, String)| {
         let id = vec![stream.1.clone()];
         let all = match stream.0 {
             StreamKind::Sender => Filter { sender: id, ..Filter::default() },
             StreamKind::Receiver => Filter { receiver: id, ..Filter::default() },
             _ => Filter { what: id, ..Filter::default() },
         };
-        let within = collect(site, &Filter { from: query.from, to: query.to, ..all.clone() }, root, PULL_MAX).await?;
-        let after = match query.to {
-            Some(to) => first_in(site, &stream, &Filter { from: Some(to), ..all.clone() }, root).await?,
-            None => None,
-        };
+        (Some(stream), all)
+    };
+    streams.into_iter().map(of).collect()
+}
+
+/// The leaves below `root` that show the answer: see [`ledger::audit::bundle`].
+async fn run(site: &Site, query: &Query, root: u64) -> Result<Vec<u64>, Fault> {
+    let mut indexes = BTreeSet::new();
+    for kind in [Kind::Proposal, Kind::Ballot, Kind::Key] {
+        let filter = Filter { kind: vec![kind.code().to_owned()], ..Filter::default() };
+        indexes.extend(first(site, &filter, root, PULL_MAX + 1).await?);
+    }
+    for (stream, all) in filters(query) {
+        indexes.extend(first(site, &Filter { from: query.from, to: query.to, ..all.clone() }, root, PULL_MAX + 1).await?);
+        let Some(stream) = stream else { continue };
+        if let Some(to) = query.to {
+            indexes.extend(first_in(site, &stream, &Filter { from: Some(to), ..all.clone() }, root).await?);
+        }
         if let Some(from) = query.from {
             indexes.extend(last_in(site, &stream, &Filter { to: Some(from), ..all.clone() }, root).await?);
         }
-        indexes.extend(within.into_iter().chain(after));
-    }
-    if query.streams().is_empty() {
-        let filter = Filter {
-            from: query.from,
-            to: query.to,
-            kind: query.kind.iter().map(|kind| kind.code().to_owned()).collect(),
-            ..Filter::default()
-        };
-        let filter = Filter { status: query.status.iter().cloned().collect(), ..filter };
-        indexes.extend(collect(site, &filter, root, PULL_MAX).await?);
     }
     if indexes.len() > PULL_MAX {
-        return Err(Fault::new(Reason::TooLarge, format!("more than {PULL_MAX} records show the answer: narrow the time span")));
+        return Err(Fault::new(
+            Reason::TooLarge,
+            format!("more than {PULL_MAX} records show the answer: ask with a limit, or narrow the time span"),
+        ));
     }
     Ok(indexes.into_iter().collect())
 }
 
-/// The leaves below `root` that a filter finds.
-async fn collect(site: &Site, filter: &Filter, root: u64, max: usize) -> Result<Vec<u64>, Fault> {
+/// The first leaves below `root` that a filter finds, at most so many.
+async fn first(site: &Site, filter: &Filter, root: u64, most: usize) -> Result<Vec<u64>, Fault> {
     let (mut indexes, mut start) = (Vec::new(), Some(0));
-    while let Some(at) = start.filter(|at| *at < root) {
-        let page = site.histories.page(filter.clone(), Some(at), PULL_PAGE, Direction::Ascending).await?;
+    while let Some(at) = start.filter(|at| *at < root && indexes.len() < most) {
+        let page = site.histories.page(filter.clone(), Some(at), PULL_PAGE.min(most - indexes.len()), Direction::Ascending).await?;
         indexes.extend(page.indexes.into_iter().filter(|index| *index < root));
-        if indexes.len() > max {
-            return Err(Fault::new(Reason::TooLarge, format!("more than {max} records fit: narrow the time span")));
-        }
         start = page.next;
     }
     Ok(indexes)

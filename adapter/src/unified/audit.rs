@@ -62,11 +62,12 @@ shape! {
             "su" "Purpose" purpose: Option<String>,
             "su" "From" from: Option<Instant>,
             "su" "To" to: Option<Instant>,
+            "su" "Limit" limit: Option<u64>,
         }
     }
-    /// Answer: the bundle's files.
+    /// Answer: the bundle's files, and until when, if it is a part.
     PullResponse = "su" "PullResponse" {
-        elements { "su" "File" files: Vec<BundleFile> }
+        elements { "su" "File" files: Vec<BundleFile>, "su" "Until" until: Option<Instant> }
     }
     /// su:File: a path below the bundle's directory, and the content in base64.
     BundleFile {

@@ -428,9 +428,12 @@ fn registry_audit_and_fault_come_back_byte_for_byte() {
     check::<Pull>("<su:Pull></su:Pull>");
     check::<Pull>(&fill(
         "<su:Pull><su:Sector>civil</su:Sector><su:Sender>transport</su:Sender><su:Receiver>civil</su:Receiver>\
-         <su:Resource>transport/vehicle</su:Resource><su:Status>denied</su:Status><su:From>$AT</su:From><su:To>$AT</su:To></su:Pull>",
+         <su:Resource>transport/vehicle</su:Resource><su:Status>denied</su:Status><su:From>$AT</su:From><su:To>$AT</su:To>\
+         <su:Limit>1000</su:Limit></su:Pull>",
     ));
-    check::<PullResponse>(&fill("<su:PullResponse><su:File name=\"entries/0000000000.xml\">PHg+PC94Pg==</su:File></su:PullResponse>"));
+    check::<PullResponse>(&fill(
+        "<su:PullResponse><su:File name=\"entries/0000000000.xml\">PHg+PC94Pg==</su:File><su:Until>$AT</su:Until></su:PullResponse>",
+    ));
     check::<ListEntriesResponse>(&fill(
         "<su:ListEntriesResponse><su:Entry index=\"1\" kind=\"Trade\" time=\"$AT\" client=\"$U\" outcome=\"done\"></su:Entry><su:Next>2</su:Next>\
          </su:ListEntriesResponse>",

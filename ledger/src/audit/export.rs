@@ -4,11 +4,13 @@ use super::complete::{Whole, promised, prove};
 use super::manifest::{Manifest, covered, digits};
 use super::{CHECKPOINT, Files, INSTRUCTIONS, MANIFEST, Query, SIGNATURE, VERIFY, keys};
 use crate::body::Request;
-use crate::keys::SecretKey;
+use crate::keys::{PublicKey, SecretKey};
 use crate::medium::Medium;
 use crate::node::Node;
+use crate::proof::Receipt;
 use crate::record::{Kind, Leaf, Place};
 use crate::segment::StoreError;
+use crate::streams::Rooted;
 use crate::tree::{Hash, Tree};
 use data_encoding::BASE64;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,32 +50,99 @@ impl std::error::Error for ExportError {}
 /// # Errors
 /// A leaf comes after the state root or cannot be read, there is none yet, or the key is not the exporter's.
 pub fn bundle<M: Medium>(node: &Node<M>, run: &[u64], query: &Query, exporter: &str, key: &SecretKey) -> Result<Files, ExportError> {
-    let state = node.state();
-    state.member(exporter).filter(|member| member.record_key == key.public()).ok_or(ExportError::Exporter)?;
-    let (checkpoint, note) = node.published().ok_or(ExportError::NoRoot)?;
-    let rooted = Some(state.rooted()).filter(|rooted| rooted.index() < checkpoint.size).ok_or(ExportError::NoRoot)?;
-    let mut files = Files::from([(CHECKPOINT.to_owned(), note.as_bytes().to_vec()), (INSTRUCTIONS.to_owned(), VERIFY.as_bytes().to_vec())]);
-    let (mut leaves, mut batches) = (Vec::new(), BTreeMap::new());
-    for index in run.iter().copied().chain([0, rooted.index()]).collect::<BTreeSet<u64>>() {
-        let receipt = node.receipt(index).filter(|_| index <= rooted.index()).ok_or(ExportError::NotCovered(index))?;
-        let octets = node.leaf(index).map_err(ExportError::Store)?;
-        let whole = whole(&octets)?;
-        if let Some(place) = whole.leaf.entry.place() {
-            files.insert(format!("batches/{}.path", digits(index)), path(node, index, place, &mut batches)?);
-        }
-        leaves.push(whole);
-        files.insert(format!("proofs/{}.tlog-proof", digits(index)), receipt.text().into_bytes());
-        files.insert(format!("entries/{}.xml", digits(index)), octets);
+    let mut export = Export::begin(node, run, query, exporter, &key.public())?;
+    while !export.is_whole() {
+        export.take(node, usize::MAX)?;
     }
-    files.extend(keys(state));
-    let hashes = files.iter().map(|(name, octets)| (name.clone(), Hash::of(octets))).collect();
-    let (ledger, exporter) = (state.ledger().to_owned(), exporter.to_owned());
-    let proven = prove(rooted, &promised(&ledger, query));
-    let answers = answers(query, &leaves);
-    let manifest = Manifest { ledger, exporter, query: query.pairs(), answers, streams: covered(&leaves), proven, files: hashes }.octets();
-    files.insert(SIGNATURE.to_owned(), signature_text(&manifest, &key.sign(&manifest)).into_bytes());
-    files.insert(MANIFEST.to_owned(), manifest);
-    Ok(files)
+    export.finish(key)
+}
+
+/// A bundle that is put together a few leaves at a time, so that a node which is asked for many goes on working in between: what
+/// was begun under a checkpoint ends under it, whatever comes meanwhile.
+#[derive(Debug)]
+pub struct Export {
+    ledger: String,
+    exporter: String,
+    query: Query,
+    size: u64,
+    note: String,
+    rooted: Rooted,
+    files: Files,
+    /// Leaves that are still to be taken.
+    left: BTreeSet<u64>,
+    batches: BTreeMap<Hash, Tree>,
+}
+
+impl Export {
+    /// As of [`bundle`]; `key` is the public half of the one that will sign.
+    ///
+    /// # Errors
+    /// As of [`bundle`].
+    pub fn begin<M: Medium>(node: &Node<M>, run: &[u64], query: &Query, exporter: &str, key: &PublicKey) -> Result<Self, ExportError> {
+        let state = node.state();
+        state.member(exporter).filter(|member| member.record_key == *key).ok_or(ExportError::Exporter)?;
+        let (checkpoint, note) = node.published().ok_or(ExportError::NoRoot)?;
+        let rooted = Some(state.rooted()).filter(|rooted| rooted.index() < checkpoint.size).ok_or(ExportError::NoRoot)?.clone();
+        let left: BTreeSet<u64> = run.iter().copied().chain([0, rooted.index()]).collect();
+        if let Some(late) = left.last().filter(|last| **last > rooted.index()) {
+            return Err(ExportError::NotCovered(*late));
+        }
+        let mut files = keys(state);
+        files.insert(CHECKPOINT.to_owned(), note.as_bytes().to_vec());
+        files.insert(INSTRUCTIONS.to_owned(), VERIFY.as_bytes().to_vec());
+        let (ledger, note) = (state.ledger().to_owned(), note.to_owned());
+        let (exporter, query, size) = (exporter.to_owned(), query.clone(), checkpoint.size);
+        Ok(Self { ledger, exporter, query, size, note, rooted, files, left, batches: BTreeMap::new() })
+    }
+
+    /// Whether all leaves were taken.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Takes the next leaves from the node, at most so many, with their proofs.
+    ///
+    /// # Errors
+    /// A leaf cannot be read.
+    pub fn take<M: Medium>(&mut self, node: &Node<M>, most: usize) -> Result<(), ExportError> {
+        for _ in 0..most {
+            let Some(index) = self.left.pop_first() else { return Ok(()) };
+            let receipt = Receipt::make(node.tree(), index, self.size, &self.note).ok_or(ExportError::NotCovered(index))?;
+            let octets = node.leaf(index).map_err(ExportError::Store)?;
+            if let Some(place) = Leaf::read(&octets).map_err(|error| broken(error.to_string()))?.entry.place() {
+                self.files.insert(format!("batches/{}.path", digits(index)), path(node, index, place, &mut self.batches)?);
+            }
+            self.files.insert(format!("proofs/{}.tlog-proof", digits(index)), receipt.text().into_bytes());
+            self.files.insert(format!("entries/{}.xml", digits(index)), octets);
+        }
+        Ok(())
+    }
+
+    /// Reads what was taken, and signs the manifest over it. This needs no node.
+    ///
+    /// # Errors
+    /// Leaves are missing, or one cannot be read.
+    pub fn finish(self, key: &SecretKey) -> Result<Files, ExportError> {
+        let Self { ledger, exporter, query, rooted, mut files, left, .. } = self;
+        if let Some(missing) = left.first() {
+            return Err(ExportError::NotCovered(*missing));
+        }
+        let leaves = files.iter().filter(|(name, _)| name.starts_with("entries/")).map(|(_, octets)| whole(octets));
+        let leaves = leaves.collect::<Result<Vec<Whole>, ExportError>>()?;
+        let hashes = files.iter().map(|(name, octets)| (name.clone(), Hash::of(octets))).collect();
+        let proven = prove(&rooted, &promised(&ledger, &query));
+        let answers = answers(&query, &leaves);
+        let manifest =
+            Manifest { ledger, exporter, query: query.pairs(), answers, streams: covered(&leaves), proven, files: hashes }.octets();
+        files.insert(SIGNATURE.to_owned(), signature_text(&manifest, &key.sign(&manifest)).into_bytes());
+        files.insert(MANIFEST.to_owned(), manifest);
+        Ok(files)
+    }
+}
+
+fn broken(what: String) -> ExportError {
+    ExportError::Store(StoreError::Diverged(what))
 }
 
 /// The leaves that answer a question; leaf 0 and state roots are nobody's answer.
@@ -83,7 +152,6 @@ pub(super) fn answers(query: &Query, leaves: &[Whole]) -> Vec<u64> {
 }
 
 fn whole(octets: &[u8]) -> Result<Whole, ExportError> {
-    let broken = |what: String| ExportError::Store(StoreError::Diverged(what));
     let leaf = Leaf::read(octets).map_err(|error| broken(error.to_string()))?;
     let request = Request::read(leaf.entry.clone()).map_err(|verdict| broken(verdict.to_string()))?;
     let record = request.records().first().cloned().ok_or_else(|| broken("a leaf without a body".to_owned()))?;
@@ -98,7 +166,7 @@ fn path<M: Medium>(node: &Node<M>, index: u64, place: Place, batches: &mut BTree
     };
     let path = tree.inclusion(u64::from(place.position), u64::from(place.size));
     batches.insert(place.root, tree);
-    let path = path.ok_or_else(|| ExportError::Store(StoreError::Diverged(format!("the batch of leaf {index} is not whole"))))?;
+    let path = path.ok_or_else(|| broken(format!("the batch of leaf {index} is not whole")))?;
     Ok(path.iter().flat_map(|hash| (hash.to_base64() + "\n").into_bytes()).collect())
 }
 
