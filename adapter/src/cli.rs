@@ -22,6 +22,7 @@ pub mod verbs;
 mod watch;
 pub mod wsdl;
 pub mod xsd;
+mod xsd_show;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use session::Failure;

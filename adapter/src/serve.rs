@@ -172,16 +172,16 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         metadata_dir: config.data.join("../metadata"),
         config,
     });
-    let expiring = tokio::spawn(trade::expire(Arc::clone(&site)));
-    let refusing = tokio::spawn(refusals::record(Arc::clone(&site), refused));
-    let handler = {
-        let site = Arc::clone(&site);
-        move |request| {
-            let site = Arc::clone(&site);
-            async move { crate::endpoint::answer(&site, request).await }
-        }
-    };
+    let tasks = [
+        tokio::spawn(trade::expire(Arc::clone(&site))),
+        tokio::spawn(refusals::record(Arc::clone(&site), refused)),
+        tokio::spawn(crate::legacy::follow(Arc::clone(&site))),
+    ];
     tracing::info!(sector = site.sector, address = site.config.service.address, "serving");
+    let handler = move |request| {
+        let site = Arc::clone(&site);
+        async move { crate::endpoint::answer(&site, request).await }
+    };
     let mut ledger = tokio::task::spawn_blocking(move || thread.join());
     let stop = async {
         tokio::select! {
@@ -190,8 +190,7 @@ pub async fn run(checked: Checked) -> Result<(), Misconfigured> {
         }
     };
     http::serve(services, Some(server_tls), http_limits, handler, stop).await;
-    expiring.abort();
-    refusing.abort();
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
     replica.stop().await;
     // The peers are heard until the thread has handed the lead over.
     if !ledger.is_finished() {

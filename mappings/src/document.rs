@@ -6,6 +6,7 @@ use crate::function::{self, Function};
 use crate::identifier::Scheme;
 use crate::path::{self, Path, Scope};
 use std::collections::BTreeMap;
+use xsd::load::Level;
 use xsd::tree::{Element, Place, QName};
 
 /// The namespace of the mapping language.
@@ -34,6 +35,8 @@ pub(crate) struct Side {
     pub(crate) root: QName,
     pub(crate) encoding: Option<String>,
     pub(crate) sha256: Option<String>,
+    /// How much of XML Schema's law it must keep; of the source alone, which is not ours.
+    pub(crate) level: Level,
     pub(crate) place: Place,
 }
 
@@ -183,6 +186,7 @@ pub(crate) fn read(root: &Element, report: &mut Report) -> Document {
             root: QName::new("", ""),
             encoding: None,
             sha256: None,
+            level: Level::Strict,
             place: root.place(),
         },
         targets: Vec::new(),
@@ -277,6 +281,7 @@ impl Reader<'_> {
             root: self.name(element, "root"),
             encoding: optional(element, "encoding"),
             sha256: optional(element, "sha256"),
+            level: element.attribute("", "level").and_then(|level| level.parse().ok()).unwrap_or_default(),
             place: element.place(),
         }
     }

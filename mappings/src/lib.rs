@@ -19,6 +19,8 @@ mod graph;
 mod identifier;
 mod judge;
 mod kept;
+mod lifting;
+mod live;
 mod lock;
 mod mapping;
 mod out;
@@ -37,6 +39,8 @@ mod xslt;
 
 pub use coverage::Coverage;
 pub use diagnostic::{Diagnostic, Location, Severity};
+pub use lifting::mapping_of;
+pub use live::{Change, Live};
 pub use mapping::{Checked, Mapping, Outcome, Unified};
 pub use run::Reject;
 pub use sector::{Answer, Resource, Sector, Unmappable};

@@ -333,8 +333,8 @@ pub(crate) fn schemas(side: &Side, files: &Files, report: &mut Report) -> Option
         Some(octets) => Some(octets.to_vec()),
         None => files.read(location).ok(),
     };
-    match Schemas::load(&[(name, &octets)], &resolve) {
-        Ok(schemas) => Some(schemas),
+    match Schemas::load_at(side.level, &[(name, &octets)], &resolve) {
+        Ok(loaded) => Some(loaded.schemas),
         Err(defects) => {
             for defect in defects {
                 let declared = Location { file: defect.source.file.clone(), place: defect.source.place };

@@ -116,7 +116,7 @@ impl<'a> Compiler<'a> {
             (None, Some(Primitive::Date)) => Some(Kind::Date),
             (None, Some(Primitive::DateTime)) => Some(Kind::DateTime),
             (None, _) if !set.via.is_empty() => return,
-            (None, _) => None,
+            (None, _) => spelled(from.simple),
         };
         match (read, kind) {
             (None, _) => {
@@ -218,6 +218,23 @@ impl<'a> Compiler<'a> {
             let text = format!("what is computed from '{what}' does not fit target '{}', which is {wants}", aim.path);
             self.report.error("SM160", place, text).declared_at(aim.declared.clone());
         }
+    }
+}
+
+/// The kind of date that every text of a pattern is, as in schemas that wrote their own dateTime: a pattern that takes some date, and
+/// none of what is often in the place of one.
+fn spelled(simple: SimpleType<'_>) -> Option<Kind> {
+    const DATES: &[&str] = &["2020-02-29", "2021-01-31", "1999-12-01"];
+    const INSTANTS: &[&str] = &["2020-02-29T10:20:30Z", "2021-01-31T10:20:30+08:00", "2021-01-31T10:00:00-03:00", "2021-01-31T10:20:30"];
+    const OTHERS: &[&str] = &["", "0", "20210131", "20210131102030", "31/01/2021", "2021-01-31 10:20:30", "2021-01", "10:20:30", "text"];
+    let takes = |texts: &[&str]| texts.iter().any(|text| simple.check(text).is_ok());
+    if simple.facets().patterns.is_empty() || takes(OTHERS) {
+        return None;
+    }
+    match (takes(DATES), takes(INSTANTS)) {
+        (true, false) => Some(Kind::Date),
+        (false, true) => Some(Kind::DateTime),
+        _ => None,
     }
 }
 

@@ -565,7 +565,7 @@ fn the_way_back_has_the_rules_that_can_be_undone() {
     assert!(
         back.classes.iter().any(|(_, path, class, why)| path.contains("'plate'") && *class == invert::Class::Lossy && why.contains("via"))
     );
-    has(&back.text, &["<m:set path=\"veh/hdzk\" from=\"b:Value[@field='seats']\"/>"]);
+    has(&back.text, &["<m:set path=\"veh/hdzk\" from=\"b:Value[@field='seats']\" via=\"trim\"/>"]);
 }
 
 #[test]
@@ -655,4 +655,27 @@ fn two_releases_of_a_real_schema_are_compared() {
     let unhit = text.lines().all(|line| !line.contains("hits") || !line.contains("n:nNF"));
     assert!(unhit, "the number did not change\n{text}");
     assert!(!found.holds());
+}
+
+/// The way back is a mapping: what it cannot say is a TODO and a finding of its own, and nothing in it is wrong.
+#[test]
+fn the_way_back_of_every_shipped_mapping_checks() {
+    let mut wrong = Vec::new();
+    for name in ["archive", "civil", "clinic", "factory", "freight", "gas", "health", "power", "quality", "tax", "transport"] {
+        let dir = sector(name, "invert", &[]);
+        for map in samples::mappings_in(&dir).unwrap() {
+            let Ok(back) = invert::invert(&map) else { continue };
+            let path = map.with_file_name("back.map.xml");
+            fs::write(&path, &back.text).unwrap();
+            for finding in Mapping::check(&path).diagnostics {
+                // What the legacy document needs and nothing gives, or two rules give, is a TODO that says so; warnings are about values.
+                let said = ["SM202", "SM203"].contains(&finding.code) && back.text.contains(&finding.text.replace("--", "- -"));
+                if finding.severity == mappings::Severity::Error && !said {
+                    wrong.push(format!("{} {finding}", map.display()));
+                }
+            }
+            fs::remove_file(&path).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -113,6 +113,12 @@ impl<'s> ElementDecl<'s> {
         model_references(&self.noun().notes)
     }
 
+    /// The URIs of `sawsdl:liftingSchemaMapping`: the mappings from such an element into something that is understood.
+    #[must_use]
+    pub fn lifting_mappings(&self) -> Vec<&'s str> {
+        annotated(&self.noun().notes, "liftingSchemaMapping")
+    }
+
     /// The text of its first `xs:documentation`.
     #[must_use]
     pub fn documentation(&self) -> Option<&'s str> {
@@ -121,7 +127,12 @@ impl<'s> ElementDecl<'s> {
 }
 
 fn model_references(notes: &Notes) -> Vec<&str> {
-    let found = notes.foreign.iter().find(|attribute| attribute.name.is(SAWSDL_NAMESPACE, "modelReference"));
+    annotated(notes, "modelReference")
+}
+
+/// SAWSDL (W3C 2007) §4: a list of URIs.
+fn annotated<'n>(notes: &'n Notes, name: &str) -> Vec<&'n str> {
+    let found = notes.foreign.iter().find(|attribute| attribute.name.is(SAWSDL_NAMESPACE, name));
     found.map(|attribute| attribute.value.split_ascii_whitespace().collect()).unwrap_or_default()
 }
 

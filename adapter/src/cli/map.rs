@@ -131,7 +131,7 @@ pub enum Map {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The mappings.
+    /// The mappings; a schema (*.xsd) stands for the mapping that its sawsdl:liftingSchemaMapping names.
     #[arg(required = true)]
     pub maps: Vec<PathBuf>,
     /// How findings are written.
@@ -165,7 +165,7 @@ pub enum Form {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The mapping.
+    /// The mapping, or the schema that names it.
     pub map: PathBuf,
     /// The document; - for standard input.
     pub document: PathBuf,
@@ -207,10 +207,10 @@ pub(super) fn run(verb: &Map) -> Result<(), Failure> {
         Map::Explain { what, map } => explained(what, map.as_deref()),
         Map::Scaffold(arguments) => map_make::scaffold(arguments),
         Map::Diff(arguments) => map_make::diff(arguments),
-        Map::Invert { map, out } => map_make::invert(map, out.as_deref()),
-        Map::Doc { map, format, out } => map_make::doc(map, *format, out.as_deref()),
-        Map::Export { map, target, out, .. } => map_make::export(map, target.as_deref(), out.as_deref()),
-        Map::Lock { map } => map_make::lock(map),
+        Map::Invert { map, out } => map_make::invert(&followed(map)?, out.as_deref()),
+        Map::Doc { map, format, out } => map_make::doc(&followed(map)?, *format, out.as_deref()),
+        Map::Export { map, target, out, .. } => map_make::export(&followed(map)?, target.as_deref(), out.as_deref()),
+        Map::Lock { map } => map_make::lock(&followed(map)?),
         Map::Annotate { map, out } => map_make::annotate(map, out.as_deref()),
         Map::Lsp => map_make::lsp(),
         Map::Fmt { maps, check } => fmt(maps, *check),
@@ -223,8 +223,9 @@ pub(super) fn holds(holds: bool) -> Result<(), Failure> {
 }
 
 fn check(arguments: &Check) -> Result<(), Failure> {
+    let maps: Vec<PathBuf> = arguments.maps.iter().map(|path| followed(path)).collect::<Result<_, _>>()?;
     let all: Vec<Findings> =
-        arguments.maps.iter().map(|path| Findings { path: path.clone(), diagnostics: Mapping::check(path).diagnostics }).collect();
+        maps.iter().map(|path| Findings { path: path.clone(), diagnostics: Mapping::check(path).diagnostics }).collect();
     let format = match arguments.format {
         Form::Text => Format::Text,
         Form::Json => Format::Json,
@@ -254,7 +255,15 @@ pub(super) fn loaded(path: &Path) -> Result<Mapping, Failure> {
         let findings = [Findings { path: path.to_owned(), diagnostics: found }];
         Failure::DoesNotHold(report::report(&findings, Format::Text).lines().map(str::to_owned).collect())
     };
-    Mapping::load(path).map_err(broken)
+    Mapping::load(&followed(path)?).map_err(broken)
+}
+
+/// The mapping that an argument names: itself, or the one of a schema (`sawsdl:liftingSchemaMapping`).
+///
+/// # Errors
+/// The schema names none.
+pub(super) fn followed(path: &Path) -> Result<PathBuf, Failure> {
+    mappings::mapping_of(path).map_err(|why| Failure::DoesNotHold(why.lines().map(str::to_owned).collect()))
 }
 
 /// Writes a file, and the folder that it stands in.
@@ -292,7 +301,7 @@ fn explained(what: &str, map: Option<&Path>) -> Result<(), Failure> {
 fn coverage(path: &Path, document: Option<&Path>) -> Result<(), Failure> {
     let document = document.map(octets).transpose()?;
     let failed = |why: String| Failure::DoesNotHold(why.lines().map(str::to_owned).collect());
-    let (text, whole) = samples::coverage(path, document.as_deref()).map_err(failed)?;
+    let (text, whole) = samples::coverage(&followed(path)?, document.as_deref()).map_err(failed)?;
     print::out(text.trim_end());
     holds(whole)
 }

@@ -2,7 +2,7 @@
 
 use super::print;
 use super::session::Failure;
-use super::verbs::usage;
+use super::xsd_show;
 use crate::config::Misconfigured;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use xsd::files::{Folders, load};
 use xsd::load::{Defect, Level, Loaded};
 use xsd::read::{Limits, Malformed};
-use xsd::schema::{Child, ElementDecl, Schemas, TypeDef};
-use xsd::tree::{Place, QName};
+use xsd::schema::Schemas;
+use xsd::tree::Place;
 use xsd::validate::Violation;
 
 /// Verbs of `xsd`.
@@ -115,6 +115,9 @@ pub struct Show {
     /// How the schemas are read.
     #[command(flatten)]
     pub reading: Reading,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub output: Form,
 }
 
 /// `waybill xsd …`.
@@ -125,7 +128,7 @@ pub(super) fn run(verb: &Xsd) -> Result<(), Failure> {
     match verb {
         Xsd::Check(arguments) => check(arguments),
         Xsd::Validate(arguments) => validate(arguments),
-        Xsd::Show(arguments) => show(arguments),
+        Xsd::Show(arguments) => xsd_show::show(arguments),
     }
 }
 
@@ -147,7 +150,7 @@ fn read(files: &[PathBuf], reading: &Reading) -> (Result<Loaded, Vec<Defect>>, V
     (loaded, folders.refused())
 }
 
-fn located(place: Place) -> Value {
+pub(super) fn located(place: Place) -> Value {
     json!({ "line": place.line, "column": place.column })
 }
 
@@ -197,7 +200,7 @@ fn check(arguments: &Check) -> Result<(), Failure> {
     }
 }
 
-fn schemas(files: &[PathBuf], reading: &Reading) -> Result<Schemas, Failure> {
+pub(super) fn schemas(files: &[PathBuf], reading: &Reading) -> Result<Schemas, Failure> {
     let (loaded, refused) = read(files, reading);
     loaded.map(|loaded| loaded.schemas).map_err(|defects| {
         let lines = defects.iter().map(ToString::to_string).chain(refused.into_iter().map(|refused| format!("not found: {refused}")));
@@ -263,93 +266,4 @@ fn as_json(name: &str, valid: bool, result: &Outcome) -> Value {
             .collect(),
     };
     json!({ "file": name, "valid": valid, "violations": findings })
-}
-
-fn show(arguments: &Show) -> Result<(), Failure> {
-    let schemas = schemas(&arguments.schemas, &arguments.reading)?;
-    let meant = |name: &QName, wanted: &str| name.local() == wanted || name.to_string() == wanted;
-    if let Some(wanted) = &arguments.type_name {
-        let found: Vec<TypeDef<'_>> = schemas.types().filter(|known| known.name().is_some_and(|name| meant(name, wanted))).collect();
-        return shown(found.iter().map(|found| content(*found)).collect(), "type", wanted);
-    }
-    if let Some(wanted) = &arguments.element {
-        let found: Vec<ElementDecl<'_>> = schemas.elements().filter(|known| meant(known.name(), wanted)).collect();
-        let lines = |found: &ElementDecl<'_>| [vec![declared(*found)], content(found.type_definition())].concat();
-        return shown(found.iter().map(lines).collect(), "element", wanted);
-    }
-    for element in schemas.elements() {
-        print::out(&format!("element {}", declared(element)));
-    }
-    for known in schemas.types() {
-        print::out(&format!("type {}", heading(known)));
-    }
-    Ok(())
-}
-
-fn shown(found: Vec<Vec<String>>, kind: &str, wanted: &str) -> Result<(), Failure> {
-    if found.is_empty() {
-        return Err(usage(format!("there is no {kind} '{wanted}': waybill xsd show without --{kind} lists them")));
-    }
-    found.iter().flatten().for_each(|line| print::out(line));
-    Ok(())
-}
-
-fn type_of(definition: TypeDef<'_>) -> String {
-    match (definition.name(), definition.simple_content().filter(|_| definition.is_simple())) {
-        (Some(name), _) => name.to_string(),
-        (None, Some(simple)) => simple.primitive().map_or_else(|| "anonymous".to_owned(), |primitive| format!("anonymous {primitive}")),
-        (None, None) => "anonymous".to_owned(),
-    }
-}
-
-fn declared(element: ElementDecl<'_>) -> String {
-    let mut line = format!("{}: {}", element.name(), type_of(element.type_definition()));
-    for (told, word) in [(element.is_nillable(), " nillable"), (element.is_abstract(), " abstract")] {
-        line += if told { word } else { "" };
-    }
-    let substitutes: Vec<String> = element.substitutes().iter().map(|member| member.name().to_string()).collect();
-    if !substitutes.is_empty() {
-        line += &format!(" (or {})", substitutes.join(", "));
-    }
-    format!("{line}  [{}]", element.source())
-}
-
-fn heading(known: TypeDef<'_>) -> String {
-    let base = known.base().map_or_else(String::new, |base| format!(" from {}", type_of(base)));
-    let kind = if known.is_simple() { "simple" } else { "complex" };
-    let marks = if known.is_abstract() { " abstract" } else { "" };
-    format!("{}: {kind}{marks}{base}  [{}]", type_of(known), known.source())
-}
-
-fn times(min: u32, max: Option<u32>) -> String {
-    match max {
-        Some(max) if max == min => min.to_string(),
-        Some(max) => format!("{min}..{max}"),
-        None => format!("{min}..*"),
-    }
-}
-
-fn content(known: TypeDef<'_>) -> Vec<String> {
-    let mut lines = vec![heading(known)];
-    for attribute in known.attributes() {
-        let required = if attribute.is_required() { "1" } else { "0..1" };
-        lines.push(format!("  @{}: {} {required}", attribute.name(), type_of(attribute.type_definition())));
-    }
-    if known.has_any_attribute() {
-        lines.push("  @*: what a wildcard allows".to_owned());
-    }
-    for Child { element, min, max, choice, .. } in known.children() {
-        let choice = choice.map_or_else(String::new, |choice| format!(" (choice {}, alternative {})", choice.number, choice.alternative));
-        lines.push(format!("  {} {}{choice}", declared(element), times(min, max)));
-    }
-    if known.has_any() {
-        lines.push("  *: what a wildcard allows".to_owned());
-    }
-    if let Some(simple) = known.simple_content() {
-        let text = simple.enumeration().map_or_else(|| type_of(simple.definition()), |values| format!("one of {}", values.join(" | ")));
-        lines.push(format!("  text: {text}"));
-    } else if known.is_mixed() {
-        lines.push("  text between the elements".to_owned());
-    }
-    lines
 }
