@@ -13,11 +13,16 @@ fn told(event: Event<'_>) -> String {
         Kind::Start => {
             let attributes: Vec<String> =
                 event.attributes().map(|(name, value)| format!(" {{{}}}{name}={value:?}", name.namespace)).collect();
-            let declared: Vec<String> = event.element().namespaces().iter().map(|(prefix, name)| format!(" {prefix}:{name}")).collect();
-            format!("<{{{}}}{name} {}{}{}", name.namespace, event.place(), attributes.concat(), declared.concat())
+            let declared: Vec<String> = event.scope().bindings().map(|(prefix, name)| format!(" {prefix}:{name}")).collect();
+            // Of some elements the place is asked at once, of others when they end, or something in them does.
+            let place = if name.local.len().is_multiple_of(2) { event.place().to_string() } else { String::new() };
+            format!("<{{{}}}{name} {place}{}{}", name.namespace, attributes.concat(), declared.concat())
         }
         Kind::Text => format!("{:?}", event.text()),
-        Kind::End => format!(">{name} {} {}", event.depth(), event.place()),
+        Kind::End => {
+            let places: Vec<String> = (1..=event.depth()).rev().map(|depth| event.place_at(depth).to_string()).collect();
+            format!(">{name} {}", places.join(" "))
+        }
         Kind::Comment => "!".to_owned(),
         Kind::Instruction => format!("?{:?}", event.instruction()),
     }
