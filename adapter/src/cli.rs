@@ -454,15 +454,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            print::err(&format!("error[runtime]: {error}"));
-            return ExitCode::from(70);
-        }
-    };
-    match runtime.block_on(run(arguments.verb)) {
+    match run(Arguments::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let text = failure.to_string();
@@ -474,7 +466,21 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(verb: Verb) -> Result<(), Failure> {
+/// The verbs that talk to nobody need no runtime: it starts a thread for each processor.
+fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Map(verb) => map::run(&verb),
+        Verb::Wsdl(verb) => wsdl::run(&verb),
+        Verb::Xsd(verb) => xsd::run(&verb),
+        Verb::Sim(verb) => sim::run(&verb),
+        talking => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+            runtime.map_err(|error| Failure::Conflict(format!("the runtime does not start: {error}")))?.block_on(talk(talking))
+        }
+    }
+}
+
+async fn talk(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Demo(demo) => crate::city::run(demo).await,
         Verb::Init(arguments) => {
@@ -494,11 +500,8 @@ async fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Brake(verb) => govern::brake(verb).await,
         Verb::Ledger(verb) => ledger::run(verb).await,
         Verb::Salt(verb) => salt::run(verb).await,
-        Verb::Map(verb) => map::run(&verb),
-        Verb::Wsdl(verb) => wsdl::run(&verb),
-        Verb::Xsd(verb) => xsd::run(&verb),
+        verb @ (Verb::Map(_) | Verb::Wsdl(_) | Verb::Xsd(_) | Verb::Sim(_)) => run(verb),
         Verb::Bench(verb) => crate::bench::run(verb).await,
-        Verb::Sim(verb) => sim::run(&verb),
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
         Verb::LedgerNode(arguments) => Ok(crate::bench::member::run(&arguments).await?),
     }

@@ -243,6 +243,11 @@ impl Element {
         &mut self.children
     }
 
+    /// The attributes and the content, taken out of it.
+    pub(crate) fn take(&mut self) -> (Vec<Attribute>, Vec<Node>) {
+        (std::mem::take(&mut self.attributes), std::mem::take(&mut self.children))
+    }
+
     /// The child elements.
     pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {

@@ -174,7 +174,7 @@ impl Gathering<'_> {
         for (prefix, namespace) in &wanted.inherited {
             scope.declare(Arc::clone(prefix), Arc::clone(namespace));
         }
-        let root = self.item(&wanted.root, &file, &Arc::new(scope))?;
+        let root = self.item(wanted.root, &file, &Arc::new(scope))?;
         let own: Option<Arc<str>> = root.token("targetNamespace").map(Into::into);
         if own.as_deref() == Some("") {
             self.defects.push(root.defect("s4s-att-invalid-value", "targetNamespace is empty"));
@@ -308,37 +308,45 @@ impl Gathering<'_> {
         }
     }
 
+    /// Takes the attributes that the grammar knows, and those of other namespaces; the others are reported.
+    fn attributes(&mut self, item: &mut Item, attributes: &[&'static str], written: Vec<Attribute>) {
+        for attribute in written {
+            match (attribute.name.namespace(), attribute.name.local()) {
+                ("", name) => {
+                    if let Some(known) = attributes.iter().chain(&["id"]).find(|known| **known == name) {
+                        item.attributes.push((known, attribute.value));
+                        continue;
+                    }
+                    let help = nearest(name, attributes.iter().copied()).map(|near| format!("did you mean '{near}'?"));
+                    self.defects.push(Defect {
+                        help,
+                        ..item.defect("s4s-att-not-allowed", format!("xs:{} has no attribute '{name}'", item.local))
+                    });
+                }
+                (XSD_NAMESPACE, name) => {
+                    let defect = item.defect("s4s-att-not-allowed", format!("the attribute xs:{name} must have no prefix"));
+                    self.defects.push(defect);
+                }
+                _ => item.foreign.push(attribute),
+            }
+        }
+    }
+
     /// Checks an element and what is in it against the grammar; what is not of it is reported and left out.
-    fn item(&mut self, element: &Element, file: &Arc<str>, around: &Arc<Scope>) -> Option<Item> {
+    fn item(&mut self, mut element: Element, file: &Arc<str>, around: &Arc<Scope>) -> Option<Item> {
         let source = Source { file: Arc::clone(file), place: element.place() };
         let (local, attributes, children) = grammar::of(element.name().local())?;
         let scope = if element.namespaces().is_empty() {
             Arc::clone(around)
         } else {
             let mut scope = Scope::clone(around);
-            scope.enter_element(element);
+            scope.enter_element(&element);
             Arc::new(scope)
         };
         let mut item =
             Item { local, attributes: Vec::new(), foreign: Vec::new(), documentation: None, children: Vec::new(), source, scope };
-        for attribute in element.attributes() {
-            match (attribute.name.namespace(), attribute.name.local()) {
-                ("", name) => {
-                    if let Some(known) = attributes.iter().chain(&["id"]).find(|known| **known == name) {
-                        item.attributes.push((known, attribute.value.clone()));
-                        continue;
-                    }
-                    let help = nearest(name, attributes.iter().copied()).map(|near| format!("did you mean '{near}'?"));
-                    self.defects
-                        .push(Defect { help, ..item.defect("s4s-att-not-allowed", format!("xs:{local} has no attribute '{name}'")) });
-                }
-                (XSD_NAMESPACE, name) => {
-                    let defect = item.defect("s4s-att-not-allowed", format!("the attribute xs:{name} must have no prefix"));
-                    self.defects.push(defect);
-                }
-                _ => item.foreign.push(attribute.clone()),
-            }
-        }
+        let (written, content) = element.take();
+        self.attributes(&mut item, attributes, written);
         if let Some(id) = item.token("id")
             && !(crate::chars::is_ncname(id) && self.ids.insert((Arc::clone(file), id.to_owned())))
         {
@@ -351,9 +359,17 @@ impl Gathering<'_> {
                 self.defects.push(item.defect("anyURI", format!("{name}='{wrong}' is no URI")));
             }
         }
-        let mut last = (0, "");
+        let (mut last, mut blank) = ((0, ""), true);
         let scope = Arc::clone(&item.scope);
-        for child in element.elements().filter(|child| !conditional::is_excluded(child, &scope)) {
+        for node in content {
+            let child = match node {
+                Node::Element(child) if !conditional::is_excluded(&child, &scope) => child,
+                Node::Text(text) => {
+                    blank &= crate::chars::is_blank(&text);
+                    continue;
+                }
+                _ => continue,
+            };
             let source = Source { file: Arc::clone(file), place: child.place() };
             let misplaced = |what: String, help| Defect { rule: "s4s-elt-invalid-content", source, what, help };
             let known = child.name().namespace() == XSD_NAMESPACE
@@ -367,16 +383,18 @@ impl Gathering<'_> {
             if phase < last.0 || once && phase == last.0 {
                 self.defects.push(misplaced(format!("xs:{} cannot stand behind xs:{} in xs:{local}", child.name().local(), last.1), None));
             }
-            last = (phase.max(last.0), if phase >= last.0 { child.name().local() } else { last.1 });
+            if phase >= last.0 {
+                let named = children.iter().find(|known| **known == child.name().local());
+                last = (phase, named.copied().unwrap_or("annotation"));
+            }
             if child.name().local() == "annotation" {
-                self.annotation(child, file);
-                annotate(&mut item, child);
+                self.annotation(&child, file);
+                annotate(&mut item, &child);
             } else {
                 item.children.extend(self.item(child, file, &scope));
             }
         }
-        let blank = |node: &Node| !matches!(node, Node::Text(text) if !crate::chars::is_blank(text));
-        if !element.children().iter().all(blank) {
+        if !blank {
             self.defects.push(item.defect("s4s-elt-character", format!("text stands in xs:{local}")));
         }
         Some(item)
