@@ -6,6 +6,7 @@ mod examine;
 pub mod govern;
 pub mod history;
 pub mod init;
+mod later;
 pub mod ledger;
 pub mod map;
 pub mod map_make;
@@ -25,6 +26,7 @@ pub mod xsd;
 mod xsd_show;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use later::Later;
 use session::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,67 +64,67 @@ pub enum Verb {
     ///
     /// Example: waybill trade request --profile city/civil/clerk.toml --purpose medical-aid transport/vehicle owner-id=310107195104077850
     #[command(subcommand)]
-    Trade(Trade),
+    Trade(Later<Trade>),
     /// Grants, the 4-tuples of role, object, permission and effective period: give, revoke, list, check.
     ///
     /// Example: waybill grant list --profile city/transport/admin.toml
     #[command(subcommand)]
-    Grant(Grant),
+    Grant(Later<Grant>),
     /// The directory of resources: publish, search, show, withdraw.
     ///
     /// Example: waybill directory search --profile city/civil/clerk.toml
     #[command(subcommand)]
-    Directory(Directory),
+    Directory(Later<Directory>),
     /// Evidence: pull a history, verify it offline, report on it, follow nodes live.
     ///
     /// Example: waybill audit pull --profile city/bureau/auditor.toml --sector civil --bundle evidence
     #[command(subcommand)]
-    Audit(audit::Audit),
+    Audit(Later<audit::Audit>),
     /// What the members decide together: propose, vote, list, show, status.
     ///
     /// Example: waybill govern propose --profile city/civil/admin.toml quorum 3
     #[command(subcommand)]
-    Govern(govern::Govern),
+    Govern(Later<govern::Govern>),
     /// The keys that sign the sectors' records: rotate, prepare, revoke, list.
     ///
     /// Example: waybill key rotate --profile city/civil/admin.toml
     #[command(subcommand)]
-    Key(govern::Key),
+    Key(Later<govern::Key>),
     /// The emergency brake: pull, release.
     ///
     /// Example: waybill brake pull --profile city/bureau/admin.toml --reason key-stolen
     #[command(subcommand)]
-    Brake(govern::Brake),
+    Brake(Later<govern::Brake>),
     /// The ledger of a node: status, checkpoint, proof, diff, witness, member, transfer, snapshot, backup, restore.
     ///
     /// Example: waybill ledger status --profile city/bureau/admin.toml
     #[command(subcommand)]
-    Ledger(ledger::Ledger),
+    Ledger(Later<ledger::Ledger>),
     /// The salts of this sector's trades: list, confirm, erase.
     ///
     /// Example: waybill salt erase --config energy/waybill.toml --subject owner-id=310107195104077850
     #[command(subcommand)]
-    Salt(Salt),
+    Salt(Later<Salt>),
     /// Mappings, from an unknown schema to unified records: scaffold, check, explain, test, run, diff, coverage, and more.
     ///
     /// Example: waybill map check mappings/health/visit.map.xml
     #[command(subcommand)]
-    Map(map::Map),
+    Map(Later<map::Map>),
     /// Contracts of legacy systems: check, import.
     ///
     /// Example: waybill wsdl check mappings/health/visit.wsdl
     #[command(subcommand)]
-    Wsdl(wsdl::Wsdl),
+    Wsdl(Later<wsdl::Wsdl>),
     /// Schemas: check them, show what they declare, validate documents of any length.
     ///
     /// Example: waybill xsd validate --schema mappings/health/visit.xsd mappings/health/tests/payers/in.xml
     #[command(subcommand)]
-    Xsd(xsd::Xsd),
+    Xsd(Later<xsd::Xsd>),
     /// Measures: the ledger beside etcd, the disks alone, parsing and validating beside libxml2 and Xerces.
     ///
     /// Example: waybill bench ledger --peer etcd --etcd /usr/bin/etcd --quick
     #[command(subcommand)]
-    Bench(crate::bench::Bench),
+    Bench(Later<crate::bench::Bench>),
     /// The simulator: a city on a seeded network, clock and disk, with faults.
     ///
     /// Example: waybill sim --seed 1 --hours 1
@@ -469,9 +471,9 @@ pub fn main() -> ExitCode {
 /// The verbs that talk to nobody need no runtime: it starts a thread for each processor.
 fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Map(verb) => map::run(&verb),
-        Verb::Wsdl(verb) => wsdl::run(&verb),
-        Verb::Xsd(verb) => xsd::run(&verb),
+        Verb::Map(Later(verb)) => map::run(&verb),
+        Verb::Wsdl(Later(verb)) => wsdl::run(&verb),
+        Verb::Xsd(Later(verb)) => xsd::run(&verb),
         Verb::Sim(verb) => sim::run(&verb),
         talking => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -491,17 +493,17 @@ async fn talk(verb: Verb) -> Result<(), Failure> {
         }
         Verb::Serve(arguments) => serve(&arguments).await,
         Verb::Status(caller) => verbs::node_status(&caller).await,
-        Verb::Trade(verb) => verbs::trade(verb).await,
-        Verb::Grant(verb) => verbs::grant(verb).await,
-        Verb::Directory(verb) => verbs::directory(verb).await,
-        Verb::Audit(verb) => audit::run(verb).await,
-        Verb::Govern(verb) => govern::govern(verb).await,
-        Verb::Key(verb) => govern::key(verb).await,
-        Verb::Brake(verb) => govern::brake(verb).await,
-        Verb::Ledger(verb) => ledger::run(verb).await,
-        Verb::Salt(verb) => salt::run(verb).await,
+        Verb::Trade(Later(verb)) => verbs::trade(verb).await,
+        Verb::Grant(Later(verb)) => verbs::grant(verb).await,
+        Verb::Directory(Later(verb)) => verbs::directory(verb).await,
+        Verb::Audit(Later(verb)) => audit::run(verb).await,
+        Verb::Govern(Later(verb)) => govern::govern(verb).await,
+        Verb::Key(Later(verb)) => govern::key(verb).await,
+        Verb::Brake(Later(verb)) => govern::brake(verb).await,
+        Verb::Ledger(Later(verb)) => ledger::run(verb).await,
+        Verb::Salt(Later(verb)) => salt::run(verb).await,
         verb @ (Verb::Map(_) | Verb::Wsdl(_) | Verb::Xsd(_) | Verb::Sim(_)) => run(verb),
-        Verb::Bench(verb) => crate::bench::run(verb).await,
+        Verb::Bench(Later(verb)) => crate::bench::run(verb).await,
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
         Verb::LedgerNode(arguments) => Ok(crate::bench::member::run(&arguments).await?),
     }

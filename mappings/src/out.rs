@@ -356,6 +356,10 @@ impl Site for Walk<'_> {
         self.scope
     }
 
+    fn attribute_numbers(&self) -> impl Iterator<Item = usize> {
+        self.attributes.iter().map(|at| self.out.values.get(*at).map_or(usize::MAX, |value| value.name))
+    }
+
     fn attributes(&self) -> impl ExactSizeIterator<Item = (Name<'_>, &str)> {
         self.attributes.iter().map(|at| match self.out.values.get(*at) {
             Some(value) => (self.named(value.name), self.out.slice(&value.text)),

@@ -114,6 +114,11 @@ impl<'r> Event<'r> {
         &self.core.scope
     }
 
+    pub(crate) fn attribute_numbers(self) -> impl Iterator<Item = usize> {
+        let pairs = if self.kind == Kind::Start { self.core.pairs.as_slice() } else { &[] };
+        pairs.iter().map(|pair| pair.number)
+    }
+
     /// The attributes of a start tag in the order of the document; declarations are none.
     pub fn attributes(self) -> impl ExactSizeIterator<Item = (Name<'r>, &'r str)> {
         let pairs = if self.kind == Kind::Start { self.core.pairs.as_slice() } else { &[] };

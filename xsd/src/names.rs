@@ -24,6 +24,9 @@ pub(crate) const XMLNS: usize = 2;
 struct Entry {
     start: usize,
     length: usize,
+    /// Its first eight octets, or all with zeros behind, and its last eight: most names are compared by them.
+    head: u64,
+    tail: u64,
     hash: u64,
     /// The entries of its prefix and of its local part: itself where it has no prefix.
     prefix: usize,
@@ -118,6 +121,8 @@ impl Names {
         self.entries.push(Entry {
             start,
             length: raw.len(),
+            head: head(raw.as_bytes()),
+            tail: raw.as_bytes().last_chunk().map_or(0, |last| u64::from_le_bytes(*last)),
             hash,
             prefix,
             local: local.unwrap_or(at),
@@ -189,10 +194,25 @@ impl Names {
     #[inline]
     pub(crate) fn follows(&self, before: usize, text: &[u8]) -> Option<(usize, usize)> {
         let entry = self.entries.get(before)?.next;
-        let next = self.entries.get(entry).filter(|_| entry != EMPTY)?;
-        let name = self.text.as_bytes().get(next.start..next.start + next.length)?;
-        let ends = matches!(text.get(next.length), Some(b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r'));
-        (ends && text.starts_with(name)).then_some((entry, next.length))
+        let length = self.starts(entry, text).filter(|_| entry != EMPTY)?;
+        let ends = matches!(text.get(length), Some(b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r'));
+        ends.then_some((entry, length))
+    }
+
+    /// The length of a name as written, if `text` starts with it.
+    #[inline]
+    pub(crate) fn starts(&self, entry: usize, text: &[u8]) -> Option<usize> {
+        let entry = self.entries.get(entry)?;
+        let length = entry.length;
+        let same = match text.first_chunk::<8>() {
+            Some(first) if length < 8 => u64::from_le_bytes(*first) & ((1 << (length * 8)) - 1) == entry.head,
+            Some(first) if length <= 16 => {
+                let last = text.get(length - 8..length)?.first_chunk::<8>()?;
+                u64::from_le_bytes(*first) == entry.head && u64::from_le_bytes(*last) == entry.tail
+            }
+            _ => text.starts_with(self.text.as_bytes().get(entry.start..entry.start + length)?),
+        };
+        same.then_some(length)
     }
 
     /// Remembers what came behind a start tag.
@@ -296,6 +316,13 @@ impl Names {
         self.bind(EMPTY, NONE);
         self.bind(XML, 1);
     }
+}
+
+/// The first octets of a name as a number.
+fn head(name: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.iter_mut().zip(name).for_each(|(slot, byte)| *slot = *byte);
+    u64::from_le_bytes(first)
 }
 
 fn slot_of(hash: u64, mask: usize) -> usize {

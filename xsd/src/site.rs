@@ -17,6 +17,8 @@ pub trait Site {
     fn place_at(&self, depth: usize) -> Place;
     /// What prefixes stand for.
     fn scope(&self) -> &Scope;
+    /// The numbers of the names of the attributes of the element that starts.
+    fn attribute_numbers(&self) -> impl Iterator<Item = usize>;
     /// The attributes of the element that starts.
     fn attributes(&self) -> impl ExactSizeIterator<Item = (Name<'_>, &str)>;
 }
@@ -41,6 +43,11 @@ impl Site for Event<'_> {
 
     fn scope(&self) -> &Scope {
         Event::scope(*self)
+    }
+
+    #[inline]
+    fn attribute_numbers(&self) -> impl Iterator<Item = usize> {
+        Event::attribute_numbers(*self)
     }
 
     fn attributes(&self) -> impl ExactSizeIterator<Item = (Name<'_>, &str)> {
@@ -104,6 +111,10 @@ impl Site for Walk<'_> {
 
     fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    fn attribute_numbers(&self) -> impl Iterator<Item = usize> {
+        self.attributes.iter().copied()
     }
 
     fn attributes(&self) -> impl ExactSizeIterator<Item = (Name<'_>, &str)> {

@@ -293,6 +293,21 @@ impl Core {
     }
 
     fn characters(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
+        let first = stop(rest);
+        // Most texts stand between two tags.
+        if let Some(length) = first
+            && self.forbidden.is_none()
+            && !self.has_text()
+            && matches!(rest.get(length..length + 2), Some([b'<', second]) if *second != b'!')
+        {
+            self.run = self.at..self.at + length;
+            self.at += length;
+            return Ok(Some(self.tell()));
+        }
+        self.characters_in_pieces(text, rest, last)
+    }
+
+    fn characters_in_pieces(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
         let mut from = 0;
         let (length, complete) = loop {
             let tail = rest.get(from..).unwrap_or_default();
@@ -313,9 +328,7 @@ impl Core {
         let end = self.at + length - brackets;
         self.sound(text, end)?;
         self.join(text, self.at..end, end);
-        // Markup that is no CDATA section ends the text.
-        let ends = matches!(rest.get(length..length + 2), Some([b'<', second]) if *second != b'!');
-        Ok((ends || !complete || self.joined.len() >= self.piece_bytes).then(|| self.tell()))
+        Ok((!complete || self.joined.len() >= self.piece_bytes).then(|| self.tell()))
     }
 
     fn blank(&mut self, text: &str, rest: &[u8]) -> Result<(), Broken> {
@@ -454,22 +467,26 @@ impl Core {
     }
 
     fn end(&mut self, text: &str, rest: &[u8], last: bool) -> Result<Option<Step>, Broken> {
-        let name = self.open.last().map_or("", |open| self.names.raw(open.name));
-        let length = 2 + name.len();
-        let mut end = self.at + length;
-        if rest.get(2..length) != Some(name.as_bytes()) || rest.get(length) != Some(&b'>') || name.is_empty() {
-            let Some(close) = memchr::memchr(b'>', rest) else { return self.cut(text, last, "an end tag without an end") };
-            end = self.at + close;
-            self.sound(text, end)?;
-            let raw = text.get(self.at + 2..end).unwrap_or_default().trim_end_matches([' ', '\t', '\n', '\r']);
-            if raw != name || name.is_empty() {
-                let what = match name {
-                    "" => format!("an end tag of '{}' without a start tag", shown(raw)),
-                    name => format!("the end tag of '{}' stands where that of '{}' is due", shown(raw), shown(name)),
-                };
-                return Err(self.wrong(text, self.at, what));
+        let entry = self.open.last().map_or(EMPTY, |open| open.name);
+        let length = self.names.starts(entry, rest.get(2..).unwrap_or_default()).filter(|_| entry != EMPTY);
+        let end = match length {
+            Some(length) if rest.get(2 + length) == Some(&b'>') => self.at + 2 + length,
+            _ => {
+                let Some(close) = memchr::memchr(b'>', rest) else { return self.cut(text, last, "an end tag without an end") };
+                let end = self.at + close;
+                self.sound(text, end)?;
+                let raw = text.get(self.at + 2..end).unwrap_or_default().trim_end_matches([' ', '\t', '\n', '\r']);
+                let name = self.names.raw(entry);
+                if raw != name || name.is_empty() {
+                    let what = match name {
+                        "" => format!("an end tag of '{}' without a start tag", shown(raw)),
+                        name => format!("the end tag of '{}' stands where that of '{}' is due", shown(raw), shown(name)),
+                    };
+                    return Err(self.wrong(text, self.at, what));
+                }
+                end
             }
-        }
+        };
         self.at = end + 1;
         self.before = Before::End;
         Ok(Some(Step::Event(Kind::End)))

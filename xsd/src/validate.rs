@@ -312,7 +312,9 @@ impl<'s> Validator<'s> {
         }
         self.watch(site);
         let mut definition = noun.definition;
-        if !site.attributes().any(|(name, _)| (1..=XSI_LAST).contains(&self.planned(name))) {
+        // One that has not been met yet may be any.
+        let own = |known: Option<&usize>| known.is_some_and(|known| *known > 0 && !(1..=XSI_LAST).contains(&(known - 1)));
+        if site.attribute_numbers().all(|number| own(self.known.get(number))) {
             return self.typed(site, definition);
         }
         if let Some(text) = self.xsi(site, XSI_TYPE)
