@@ -25,6 +25,7 @@ pub mod simple;
 mod site;
 mod source;
 mod tag;
+mod text;
 pub mod time;
 mod token;
 pub mod tree;

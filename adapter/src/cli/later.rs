@@ -19,7 +19,7 @@ impl<T: FromArgMatches> FromArgMatches for Later<T> {
 
 impl<T: Subcommand> Subcommand for Later<T> {
     fn augment_subcommands(command: Command) -> Command {
-        command.defer(T::augment_subcommands)
+        command.defer(described::<T>)
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
@@ -28,5 +28,18 @@ impl<T: Subcommand> Subcommand for Later<T> {
 
     fn has_subcommand(name: &str) -> bool {
         T::has_subcommand(name)
+    }
+}
+
+/// The verbs of a verb know no more of it than their names: what it is was said where it stands.
+fn described<T: Subcommand>(command: Command) -> Command {
+    let (about, long) = (command.get_about().cloned(), command.get_long_about().cloned());
+    let mut command = T::augment_subcommands(command);
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    match long {
+        Some(long) => command.long_about(long),
+        None => command,
     }
 }
