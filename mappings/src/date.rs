@@ -98,6 +98,14 @@ impl Pattern {
         if timed { Kind::DateTime } else { Kind::Date }
     }
 
+    /// Its pieces in their order: a part by its letter, with how many digits it has, or a character that stands as it is.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Result<(char, usize), char>> {
+        self.0.iter().map(|piece| match piece {
+            Piece::Literal(letter) => Err(*letter),
+            Piece::Digits(part, width) => Ok((part.letter(), *width)),
+        })
+    }
+
     /// Where the digits of a part stand in what it reads, by the part's letter: from a character counted from 1, and how many.
     pub(crate) fn position(&self, letter: char) -> Option<(usize, usize)> {
         let mut at = 1;

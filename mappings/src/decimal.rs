@@ -83,6 +83,11 @@ enum Measure {
 }
 
 impl Factor {
+    /// How many zeros it has, if it is a power of ten and no fraction.
+    pub(crate) fn zeros(self) -> Option<usize> {
+        usize::try_from(self.ten).ok().filter(|_| self.times == 1)
+    }
+
     /// The factor between two units, if it is a finite decimal.
     pub(crate) fn between(from: &str, to: &str) -> Result<Self, String> {
         let unit = |name: &str| {

@@ -310,7 +310,11 @@ fn agree(map: &Path, octets: &[u8], work: &Path) -> usize {
     let mut compared = 0;
     for (target, documents) in ran.made {
         let sheet = work.join("export.xsl");
-        fs::write(&sheet, export::export(map, Some(&target)).unwrap()).unwrap();
+        let exported = match export::export(map, Some(&target)) {
+            Err(why) if why.lines().all(|line| line.contains("cannot say digest")) => continue,
+            exported => exported.unwrap(),
+        };
+        fs::write(&sheet, exported).unwrap();
         let theirs = by_xslt(&sheet, &work.join("in.xml"));
         let ours: Vec<String> = documents.into_iter().map(|document| String::from_utf8(document).unwrap()).collect();
         // A record that is rejected has no place among ours: what is left of theirs must be ours, in order.
@@ -354,11 +358,11 @@ fn the_exported_stylesheet_makes_the_same_of_every_sample() {
             }
         }
     }
-    assert!(compared >= 15, "only {compared} documents; refused:\n{}", refused.join("\n"));
+    assert!(compared >= 40, "only {compared} documents; refused:\n{}", refused.join("\n"));
     // What is refused is refused by name, and only for this.
-    let none = ["regular expressions", "cannot say unit", "cannot say number", "cannot say date"];
+    let none = ["cannot say number"];
     let known = |line: &str| line.contains("XSLT 1.0 cannot say") && none.iter().any(|none| line.contains(none));
-    assert!(refused.len() <= 5 && refused.iter().all(|why| why.lines().all(known)), "{}", refused.join("\n"));
+    assert!(refused.len() <= 1 && refused.iter().all(|why| why.lines().all(known)), "{}", refused.join("\n"));
 }
 
 /// A mapping of one element `s:R` with a child `s:V` of text, whose rules say how `b:V` is made.
@@ -407,6 +411,16 @@ const DATES: [(&str, &str, [&str; 4]); 5] = [
     ("xs:token", r#"parse="yyyy年MM月dd日HH时""#, ["2024年02月29日23时", "1949年10月01日15时", "2026年07月03日00时", "2026年12月31日09时"]),
 ];
 
+/// Functions that XSLT 1.0 has no word for.
+const FUNCTIONS: [(&str, &str, [&str; 4]); 6] = [
+    ("xs:decimal", r#"via="unit('t','kg')""#, ["1.5", "-0.0500", "+12.34567", "-0.000"]),
+    ("xs:decimal", r#"via="unit('MWh','kWh')""#, ["007", ".0001", "123456789012345678.9", "0.1230"]),
+    ("xs:date", r#"via="date-format('yyyy/MM/dd')""#, ["2026-02-28", "1999-12-31Z", "2000-01-01+08:00", "0001-01-01"]),
+    ("xs:string", r#"via="replace('\s+',' ')""#, ["  a \t b\u{a0}\u{3000}c\n", " ", "x", "张\u{2003}三 "]),
+    ("xs:string", r#"via="replace('^.*:','')""#, ["urn:a:b", "none", "a:b\nc:d", ":"]),
+    ("xs:string", r#"via="replace('^([0-9]{4})-([0-9]{2})$','$2 $1')""#, ["2026-07", "2026-7", "0000-00", "x2026-07"]),
+];
+
 #[test]
 fn rules_mean_the_same_in_xslt() {
     if !has_xsltproc() {
@@ -446,7 +460,7 @@ fn rules_mean_the_same_in_xslt() {
             agree(&map, document(text).as_bytes(), &work);
         }
     }
-    for (kind, rule, values) in DATES {
+    for (kind, rule, values) in DATES.into_iter().chain(FUNCTIONS) {
         for value in values {
             let rules = [
                 r#"<m:set path="b:D" from="s:V" when-nil="omit" "#,

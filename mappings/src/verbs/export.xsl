@@ -46,6 +46,48 @@
       <xsl:otherwise><xsl:value-of select="$text"/></xsl:otherwise>
     </xsl:choose>
   </xsl:template>
+  <!-- What follows the last of a character, with something in the place of what was before; all of it where there is none. -->
+  <xsl:template name="after-last">
+    <xsl:param name="text"/>
+    <xsl:param name="what"/>
+    <xsl:param name="with"/>
+    <xsl:param name="found" select="''"/>
+    <xsl:choose>
+      <xsl:when test="contains($text, $what)">
+        <xsl:call-template name="after-last">
+          <xsl:with-param name="text" select="substring-after($text, $what)"/>
+          <xsl:with-param name="what" select="$what"/>
+          <xsl:with-param name="with" select="$with"/>
+          <xsl:with-param name="found" select="$with"/>
+        </xsl:call-template>
+      </xsl:when>
+      <xsl:otherwise><xsl:value-of select="concat($found, $text)"/></xsl:otherwise>
+    </xsl:choose>
+  </xsl:template>
+  <!-- A decimal number times a power of ten, in its shortest form. -->
+  <xsl:template name="shift">
+    <xsl:param name="text"/>
+    <xsl:param name="zeros"/>
+    <xsl:variable name="plain" select="translate(normalize-space($text), '+-', '')"/>
+    <xsl:variable name="after" select="substring-after($plain, '.')"/>
+    <xsl:variable name="count" select="string-length($zeros)"/>
+    <xsl:variable name="moved" select="concat(substring-before(concat($plain, '.'), '.'), substring(concat($after, $zeros), 1, $count))"/>
+    <xsl:variable name="lead" select="substring-before(concat(translate($moved, '23456789', '11111111'), '1'), '1')"/>
+    <xsl:variable name="whole" select="substring($moved, string-length($lead) + 1)"/>
+    <xsl:variable name="part"><xsl:call-template name="shorten"><xsl:with-param name="text" select="substring($after, $count + 1)"/></xsl:call-template></xsl:variable>
+    <xsl:if test="starts-with(normalize-space($text), '-') and translate($plain, '0.', '') != ''">-</xsl:if>
+    <xsl:value-of select="concat($whole, substring('0', 1 div ($whole = '')))"/>
+    <xsl:if test="$part != ''"><xsl:value-of select="concat('.', $part)"/></xsl:if>
+  </xsl:template>
+  <xsl:template name="shorten">
+    <xsl:param name="text"/>
+    <xsl:choose>
+      <xsl:when test="$text != '' and substring($text, string-length($text)) = '0'">
+        <xsl:call-template name="shorten"><xsl:with-param name="text" select="substring($text, 1, string-length($text) - 1)"/></xsl:call-template>
+      </xsl:when>
+      <xsl:otherwise><xsl:value-of select="$text"/></xsl:otherwise>
+    </xsl:choose>
+  </xsl:template>
   <!-- An xs:date or xs:dateTime as a day or an instant: zone is in minutes ahead of UTC, for what was written without one. -->
   <xsl:template name="moment">
     <xsl:param name="text"/>

@@ -23,7 +23,8 @@ pub mod scaffold;
 pub(crate) mod suggest;
 pub(crate) mod wires;
 pub(crate) mod xpath;
-pub(crate) mod xslt_value;
+pub(crate) mod xslt_function;
+mod xslt_value;
 
 use xsd::tree::{Element, Node};
 

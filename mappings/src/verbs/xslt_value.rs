@@ -205,16 +205,22 @@ impl<'a> Values<'a> {
     }
 
     /// A variable with what an expression gives; returns how to read it.
-    fn select(&mut self, items: &mut Vec<Item>, expression: &str) -> String {
+    pub(crate) fn select(&mut self, items: &mut Vec<Item>, expression: &str) -> String {
         let name = self.fresh();
         items.push(Item::Node(element("xsl:variable").with("name", &name).with("select", expression)));
         ["$", &name].concat()
     }
 
-    fn filled(&mut self, items: &mut Vec<Item>, content: Node) -> String {
+    pub(crate) fn filled(&mut self, items: &mut Vec<Item>, content: Node) -> String {
         let name = self.fresh();
         items.push(Item::Node(element("xsl:variable").with("name", &name).child(content)));
         format!("string(${name})")
+    }
+
+    /// The result of a template of the library.
+    pub(crate) fn called(&mut self, items: &mut Vec<Item>, template: &str, parameters: &[(&str, &str)]) -> String {
+        self.library = true;
+        self.call(items, template, parameters)
     }
 
     fn call(&mut self, items: &mut Vec<Item>, template: &str, parameters: &[(&str, &str)]) -> String {
@@ -307,12 +313,23 @@ impl<'a> Values<'a> {
                 let text = pattern.trim_start_matches('^').trim_end_matches('$').to_owned();
                 self.replaced(items, value, (pattern.starts_with('^'), pattern.ends_with('$')), &text, with)
             }
-            Function::Replace(pattern, _) => {
+            Function::Replace(pattern, with) => {
+                if let Some(value) = self.shaped(pattern.as_str(), with, value, items) {
+                    return value;
+                }
                 self.refused.push((place, format!("replace('{}',…): it has no regular expressions", pattern.as_str())));
                 literal("")
             }
-            #[allow(unreachable_patterns, reason = "functions that come later are refused until somebody says them in XSLT")]
             other => {
+                let said = match other {
+                    Function::Date(pattern) => self.dated(pattern, value, items),
+                    Function::Unit(factor) => self.unit(*factor, value, items),
+                    // It rounds, and the doubles of XSLT 1.0 do not round as decimals do.
+                    _ => None,
+                };
+                if let Some(value) = said {
+                    return value;
+                }
                 self.refused.push((place, format!("{other:?}").split('(').next().unwrap_or_default().to_lowercase()));
                 literal("")
             }
