@@ -117,13 +117,28 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { what, path, error } => write!(f, "{}: cannot {what}: {error}", path.display()),
+            Self::Io { what, path, error } => write!(f, "{}: cannot {what}: {error}{}", path.display(), advice(error.kind())),
             Self::Corrupt { path, offset, what } => write!(f, "{} is damaged at octet {offset}: {what}", path.display()),
             Self::Locked(path) => write!(f, "{} is in use by another process", path.display()),
             Self::Diverged(what) => f.write_str(what),
             Self::Pruned(floor) => write!(f, "leaves before {floor} were pruned here: ask another node, or an archive"),
             Self::Stopped => f.write_str("the store stopped after an earlier error"),
         }
+    }
+}
+
+/// What an operator does about it. A node that cannot write ends: what the disk has of the last write is then looked at by the next
+/// start, and by nothing that believes to know.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; the disk is full: make room (waybill ledger prune, or a larger disk) and start the node again. It has lost nothing that it \
+             acknowledged, and the other nodes bring it what it missed"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; the disk can only be read, which systems do to a disk that fails: look at it, then start the node again"
+        }
+        _ => "",
     }
 }
 
