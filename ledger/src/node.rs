@@ -112,6 +112,8 @@ pub struct Node<M: Medium> {
     proposed: BTreeSet<String>,
     pending_max: usize,
     election_ticks: usize,
+    /// What [`Node::pace`] adds to the election timeout in a term.
+    spread: (u64, usize),
     ticks: u64,
     /// The leaf that last changed whose signatures make a checkpoint, as far as the witness knows.
     policy_at: u64,
@@ -188,6 +190,7 @@ impl<M: Medium> Node<M> {
             proposed: BTreeSet::new(),
             pending_max: config.pending_max,
             election_ticks: config.election_ticks,
+            spread: (u64::MAX, 0),
             ticks: 0,
             policy_at: 0,
             marked_at: 0,
@@ -1146,9 +1149,12 @@ impl<M: Medium> Node<M> {
 
     /// Sets the election timeout from node and term, where the raft crate would draw it: the ledger has no randomness.
     fn pace(&mut self) {
-        let seed = Hash::of(&[self.me.node.to_be_bytes(), self.raft.raft.term.to_be_bytes()].concat());
-        let spread = usize::from(u16::from_be_bytes([seed.0[0], seed.0[1]])) % self.election_ticks;
-        self.raft.raft.set_randomized_election_timeout(self.election_ticks + spread);
+        let term = self.raft.raft.term;
+        if self.spread.0 != term {
+            let seed = Hash::of(&[self.me.node.to_be_bytes(), term.to_be_bytes()].concat());
+            self.spread = (term, usize::from(u16::from_be_bytes([seed.0[0], seed.0[1]])) % self.election_ticks);
+        }
+        self.raft.raft.set_randomized_election_timeout(self.election_ticks + self.spread.1);
     }
 }
 

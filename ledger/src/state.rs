@@ -244,9 +244,8 @@ impl State {
         let octets = parts.octets();
         assert!(octets.len() <= LEAF_BYTES_MAX, "the limits of entries keep leaves below the limit of bundles");
         let hash = leaf_hash(&octets);
-        let streams: Vec<(StreamKind, String)> = streams.into_iter().map(|(kind, id)| (kind, id.into_owned())).collect();
-        for (kind, id) in streams {
-            self.heads.push(kind, id, hash);
+        for (kind, id) in &streams {
+            self.heads.push(*kind, id, hash);
         }
         let (index, client) = (self.size, record.id().to_owned());
         self.size += 1;

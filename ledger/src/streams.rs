@@ -19,13 +19,13 @@ impl Heads {
     }
 
     /// A leaf more.
-    pub(crate) fn push(&mut self, kind: StreamKind, id: String, leaf: Hash) {
+    pub(crate) fn push(&mut self, kind: StreamKind, id: &str, leaf: Hash) {
         let streams = self.by_kind.entry(kind).or_default();
-        if let Some(head) = streams.get_mut(&id) {
+        if let Some(head) = streams.get_mut(id) {
             let stuck = crate::mutant::is("stream-stuck") && head.0 % 7 == 6;
             *head = (if stuck { head.0 } else { head.0 + 1 }, leaf);
         } else {
-            streams.insert(id, (1, leaf));
+            streams.insert(id.to_owned(), (1, leaf));
         }
     }
 
@@ -236,7 +236,7 @@ mod tests {
             for n in 0..count {
                 let kind = StreamKind::ALL[usize::try_from(n % 5).unwrap()];
                 for _ in 0..=n {
-                    heads.push(kind, name(2 * n + 1), Hash::of(&n.to_be_bytes()));
+                    heads.push(kind, &name(2 * n + 1), Hash::of(&n.to_be_bytes()));
                 }
             }
             let rooted = Rooted::of(&heads, 7, Timestamp(0));

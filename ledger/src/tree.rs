@@ -25,6 +25,13 @@ impl Hash {
         HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
+    /// In lower-case hexadecimal, without memory of its own: each leaf has a few.
+    pub(crate) fn hex(&self) -> Hex {
+        let mut digits = [0; 64];
+        HEXLOWER.encode_mut(&self.0, &mut digits);
+        Hex(digits)
+    }
+
     /// From standard base64, padded and canonical.
     #[must_use]
     pub fn from_base64(text: &str) -> Option<Self> {
@@ -38,9 +45,19 @@ impl Hash {
     }
 }
 
+/// The digits of a [`Hash`].
+#[derive(Clone, Copy)]
+pub(crate) struct Hex([u8; 64]);
+
+impl Hex {
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hexadecimal digits")
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&HEXLOWER.encode(&self.0))
+        f.write_str(self.hex().as_str())
     }
 }
 

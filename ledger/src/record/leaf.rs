@@ -30,14 +30,14 @@ impl Parts<'_> {
             [("xmlns:leaf", LEDGER_NS), ("client", self.client), ("index", &index), ("kind", self.kind.code()), ("time", self.time)];
         leaf.open("leaf:Leaf", &attributes);
         for (kind, id, sequence, previous) in self.heads {
-            let (sequence, previous) = (sequence.to_string(), previous.to_string());
-            leaf.open("leaf:Stream", &[("id", id), ("kind", kind.code()), ("previous", &previous), ("sequence", &sequence)]);
+            let (sequence, previous) = (sequence.to_string(), previous.hex());
+            leaf.open("leaf:Stream", &[("id", id), ("kind", kind.code()), ("previous", previous.as_str()), ("sequence", &sequence)]);
             leaf.close("leaf:Stream");
         }
         leaf.leaf("leaf:Outcome", &[], self.outcome.code());
         if let Some(place) = &self.place {
-            let (position, root, size) = (place.position.to_string(), place.root.to_string(), place.size.to_string());
-            leaf.open("leaf:Batch", &[("position", &position), ("root", &root), ("size", &size)]);
+            let (position, root, size) = (place.position.to_string(), place.root.hex(), place.size.to_string());
+            leaf.open("leaf:Batch", &[("position", &position), ("root", root.as_str()), ("size", &size)]);
             leaf.close("leaf:Batch");
         }
         leaf.open("leaf:Body", &[]);
