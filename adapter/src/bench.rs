@@ -8,6 +8,7 @@ mod documents;
 mod etcd;
 mod figures;
 mod grpc;
+mod join;
 mod load;
 mod map;
 pub mod member;
@@ -80,7 +81,7 @@ fn ledger(arguments: &BenchLedger) -> Result<bool, Misconfigured> {
     }
     let (rounds, burst) = if arguments.quick { (3, Duration::from_secs(1)) } else { (5, Duration::from_secs(4)) };
     let etcd = etcd::Etcd::start(&arguments.etcd, &dir.join("etcd"))?;
-    let ours = Ours::start(&dir.join("ours"), 3)?;
+    let ours = Ours::start(&dir.join("ours"), 3, 0)?;
     let limit = Sol3::start(&dir.join("sol3"), 256)?;
     let compare = Compare { ours, etcd, records: Records::new(), limit, rounds, burst, keys: 0 };
     let mut run = Run { arguments, compare, holds: true };
@@ -88,6 +89,7 @@ fn ledger(arguments: &BenchLedger) -> Result<bool, Misconfigured> {
     run.sweep()?;
     run.times()?;
     run.sizes()?;
+    run.join()?;
     let holds = run.holds;
     drop(run);
     std::fs::remove_dir_all(dir).map_err(|error| Misconfigured::File(dir.clone(), error))?;
@@ -123,7 +125,7 @@ impl Run<'_> {
         let batches = Load { like: TRADE_LIKE, batch: 100, in_flight: 64, etcd: (100, 64) };
         self.load("P4", "batches of 100", batches, false, Floor::RatioAtLeast(3.0))?;
         if self.wants("P6") {
-            let single = Ours::start(&self.arguments.dir.join("single"), 1)?;
+            let single = Ours::start(&self.arguments.dir.join("single"), 1, 0)?;
             let load = Load { like: RECORD, batch: 1, in_flight: 256, etcd: (1, 256) };
             let figure = self.compare.replication("P6 3 nodes to 1", &single, load, Floor::RatioAtLeast(0.35))?;
             self.print(&figure);
@@ -154,6 +156,18 @@ impl Run<'_> {
         if self.wants("P7") {
             let times = if self.arguments.quick { 5 } else { 20 };
             let figure = self.compare.failover("P7 failover", times, Floor::AtMost(0.8))?;
+            self.print(&figure);
+        }
+        Ok(())
+    }
+
+    /// A node more, of a ledger of its own.
+    fn join(&mut self) -> Result<(), Misconfigured> {
+        if !self.wants("P16") {
+            return Ok(());
+        }
+        let load = Load { like: TRADE_LIKE, batch: 100, in_flight: 16, etcd: (1, 1) };
+        for figure in join::figures(&self.arguments.dir.join("join"), load, self.arguments.scale)? {
             self.print(&figure);
         }
         Ok(())

@@ -38,7 +38,7 @@ pub struct BenchLedger {
     /// Only these figures: P1, P2 …, sweep.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Records on the ledger when sizes and the restart are measured.
+    /// Records on the ledger when sizes, the restart and a new node are measured.
     #[arg(long, default_value_t = 100_000)]
     pub scale: u64,
 }

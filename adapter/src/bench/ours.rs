@@ -29,11 +29,13 @@ pub(super) struct Ours {
 }
 
 impl Ours {
-    /// Founds a ledger of `voters` under `dir`, starts its nodes and waits for a leader.
-    pub(super) fn start(dir: &Path, voters: usize) -> Result<Self, Misconfigured> {
+    /// Founds a ledger of `voters` under `dir`, starts their nodes and waits for a leader. So many learners more stand in the genesis,
+    /// and are not started.
+    pub(super) fn start(dir: &Path, voters: usize, learners: usize) -> Result<Self, Misconfigured> {
+        let all = voters + learners;
         let (mut ports, mut founders, mut seeds) = (Vec::new(), Vec::new(), Vec::new());
         let authority = Authority::found("bench")?;
-        for (number, at) in (1..).zip(0..voters) {
+        for (number, at) in (1..).zip(0..all) {
             let (name, folder) = (name(at), dir.join(format!("n{at}")));
             std::fs::create_dir_all(&folder).map_err(|error| Misconfigured::File(folder.clone(), error))?;
             let tls = authority.issue(&name, &["127.0.0.1".to_owned()], Use::Node)?;
@@ -47,7 +49,7 @@ impl Ours {
             founders.push(Founder {
                 id: name.clone(),
                 names: vec![("en".to_owned(), name.clone())],
-                bureau: false,
+                bureau: at >= voters,
                 node: number,
                 record_key: record_key(&name).public().0,
                 node_key: founding::public(&node),
@@ -63,9 +65,11 @@ impl Ours {
         let id = uuid::Uuid::new_v4().to_string();
         let genesis = founding::genesis(&id, LEDGER, crate::replica::now(), &founders);
         let genesis = founding::entry(&genesis, &seeds).map_err(|error| wrong("genesis", &error))?.encode();
-        let mut ours = Self { dir: dir.to_owned(), ports, members: (0..voters).map(|_| None).collect() };
-        for member in 0..voters {
+        let mut ours = Self { dir: dir.to_owned(), ports, members: (0..all).map(|_| None).collect() };
+        for member in 0..all {
             pki::write_public(&dir.join(format!("n{member}/genesis")), &genesis)?;
+        }
+        for member in 0..voters {
             ours.revive(member)?;
         }
         ours.leader()?;
