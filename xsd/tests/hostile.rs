@@ -127,6 +127,10 @@ fn hostile_schemas_end_in_bounded_time_with_a_reason() {
     // A document that includes itself, and components that contain themselves.
     hostile("<xs:include schemaLocation='s.xsd'/><xs:element name='r'/>", "", "ok 1");
     hostile("<xs:group name='g'><xs:sequence><xs:group ref='g'/></xs:sequence></xs:group>", "", "mg-props-correct.2");
+    let chain =
+        |heads: usize| (1..=heads).map(|at| format!("<xs:element name='e{at}' substitutionGroup='e{}'/>", at - 1)).collect::<String>();
+    hostile(&format!("<xs:element name='e0'/>{}{}", chain(256), sequence("<xs:element ref='e0'/>")), "<r><e256/></r>", "valid");
+    hostile(&format!("<xs:element name='e0'/>{}", chain(20_000)), "", "unsupported");
     hostile("<xs:attributeGroup name='g'><xs:attributeGroup ref='g'/></xs:attributeGroup>", "", "src-attribute_group.3");
     hostile("<xs:simpleType name='t'><xs:restriction base='t'/></xs:simpleType>", "", "st-props-correct.2");
     // Elements that contain themselves are what a graph is for.

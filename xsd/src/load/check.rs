@@ -11,6 +11,9 @@ use crate::value::Primitive;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Heads of substitution groups above one another.
+const HEADS_MAX: usize = 256;
+
 pub(super) fn finish(compiler: &mut Compiler<'_>) {
     let mut check = Check { schemas: &mut compiler.schemas, defects: &mut compiler.defects };
     check.substitution_groups();
@@ -36,25 +39,28 @@ impl Check<'_> {
         let mut members: BTreeMap<ElementId, Vec<ElementId>> = BTreeMap::new();
         let headed: Vec<ElementId> =
             (0..self.schemas.elements.len()).filter(|id| self.schemas.elements.get(*id).is_some_and(|noun| noun.head.is_some())).collect();
-        for id in headed {
-            let Some(noun) = self.schemas.elements.get(id).cloned() else { continue };
+        let schemas = &*self.schemas;
+        let mut found = Vec::new();
+        'elements: for id in headed {
+            let Some(noun) = schemas.elements.get(id) else { continue };
+            let mut defect = |rule, what: String| found.push(Defect { rule, source: noun.source.clone(), what, help: None });
             let mut next = noun.head;
             let mut passed = vec![id];
             while let Some(head) = next {
                 if passed.contains(&head) {
-                    self.report(&noun.source, "e-props-correct.6", format!("the substitution group of {} contains itself", noun.name));
+                    defect("e-props-correct.6", format!("the substitution group of {} contains itself", noun.name));
                     break;
                 }
-                let Some(of) = self.schemas.elements.get(head).cloned() else { break };
-                let methods = self.schemas.methods(noun.definition, of.definition);
-                if passed.len() == 1 && (!self.schemas.derives(noun.definition, of.definition) || methods.has(of.last)) {
-                    self.report(
-                        &noun.source,
-                        "e-props-correct.4",
-                        format!("the type of {} is not derived from that of its head {}", noun.name, of.name),
-                    );
+                if passed.len() > HEADS_MAX {
+                    defect("unsupported", format!("{} has more than {HEADS_MAX} heads of substitution groups above it", noun.name));
+                    break 'elements;
                 }
-                let type_block = self.schemas.types.get(of.definition).map(|noun| noun.block).unwrap_or_default();
+                let Some(of) = schemas.elements.get(head) else { break };
+                let methods = schemas.methods(noun.definition, of.definition);
+                if passed.len() == 1 && (!schemas.derives(noun.definition, of.definition) || methods.has(of.last)) {
+                    defect("e-props-correct.4", format!("the type of {} is not derived from that of its head {}", noun.name, of.name));
+                }
+                let type_block = schemas.types.get(of.definition).map(|noun| noun.block).unwrap_or_default();
                 if !of.block.has(Derivations::SUBSTITUTION) && !methods.has(of.block.and(type_block)) {
                     members.entry(head).or_default().push(id);
                 }
@@ -62,6 +68,7 @@ impl Check<'_> {
                 next = of.head;
             }
         }
+        self.defects.extend(found);
         self.schemas.members = members;
     }
 
