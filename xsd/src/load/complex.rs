@@ -1,6 +1,6 @@
 //! Complex type definitions: content, extension, restriction, attributes and attribute wildcards (part 1 §3.4).
 
-use super::components::{At, Compiler};
+use super::components::{At, Compiler, DEPTH_MAX};
 use crate::schema::{
     ANY_SIMPLE_TYPE, ANY_TYPE, Complex, Content, Derivations, Kind, Namespaces, Notes, Particle, Process, Term, TypeId, TypeNoun, Use,
     Wildcard,
@@ -395,6 +395,10 @@ impl<'d> Compiler<'d> {
         };
         if open.contains(&(name.clone(), level)) {
             self.report(at, "src-attribute_group.3", format!("the attribute group {name} contains itself"));
+            return Attributes::default();
+        }
+        if open.len() >= DEPTH_MAX {
+            self.report(at, "unsupported", format!("more than {DEPTH_MAX} attribute groups stand in one another"));
             return Attributes::default();
         }
         open.push((name, level));

@@ -62,6 +62,8 @@ pub(super) struct Compiler<'d> {
     /// Named groups: each redefinition stands behind what it redefines.
     pub(super) groups: BTreeMap<QName, Vec<At<'d>>>,
     pub(super) attribute_groups: BTreeMap<QName, Vec<At<'d>>>,
+    /// Particles that are being read inside one another.
+    pub(super) nested: usize,
     /// The particles of named groups, by name and number of redefinitions; `None` while one is being read.
     pub(super) read_groups: BTreeMap<(QName, usize), Option<Particle>>,
     /// The group that is being read, if it is a redefinition.
@@ -80,7 +82,7 @@ pub(super) struct Compiler<'d> {
 }
 
 /// Bases and groups that may build on one another.
-const DEPTH_MAX: usize = 256;
+pub(super) const DEPTH_MAX: usize = 256;
 
 pub(super) fn compile(level: Level, documents: &[Schema]) -> (Schemas, Vec<Defect>, Vec<Opaque>) {
     let schemas = builtin::schemas();
@@ -94,6 +96,7 @@ pub(super) fn compile(level: Level, documents: &[Schema]) -> (Schemas, Vec<Defec
         states,
         groups: BTreeMap::new(),
         attribute_groups: BTreeMap::new(),
+        nested: 0,
         read_groups: BTreeMap::new(),
         redefining: None,
         originals: BTreeMap::new(),

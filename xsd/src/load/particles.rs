@@ -1,6 +1,6 @@
 //! Particles: elements, model groups and wildcards with their occurrence (part 1 §3.7 to §3.10).
 
-use super::components::{At, Compiler};
+use super::components::{At, Compiler, DEPTH_MAX};
 use crate::schema::{ElementId, Namespaces, Particle, Process, Term, Wildcard};
 use crate::tree::QName;
 use std::sync::Arc;
@@ -8,6 +8,17 @@ use std::sync::Arc;
 impl<'d> Compiler<'d> {
     /// Part 1 §3.9.2: an element, group, wildcard or model group with its occurrence.
     pub(super) fn particle(&mut self, at: At<'d>) -> Option<Particle> {
+        if self.nested >= DEPTH_MAX {
+            self.report(at, "unsupported", format!("more than {DEPTH_MAX} groups stand in one another"));
+            return None;
+        }
+        self.nested += 1;
+        let particle = self.particle_in(at);
+        self.nested -= 1;
+        particle
+    }
+
+    fn particle_in(&mut self, at: At<'d>) -> Option<Particle> {
         let (min, max) = self.occurs(at);
         let source = at.item.source.clone();
         let term = match at.item.local {
