@@ -7,8 +7,9 @@ use conformance::liar::Liar;
 use ledger::checkpoint::Policy;
 use ledger::record::{Entry, PartySignature};
 use ledger::witness::Fork;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use xsd::tree::{Element, QName};
 
@@ -46,15 +47,45 @@ fn verify(dir: &Path, file: &str) -> (Option<i32>, String) {
     (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr))
 }
 
+/// The last line of a watch, and how long after the lie it ended; it has to end with an alarm.
+fn watched(mut child: Child, said: impl Iterator<Item = String>, lied: Instant) -> (String, Duration) {
+    let pid = child.id().to_string();
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    let patience = std::thread::spawn(move || {
+        if ended.recv_timeout(Duration::from_secs(30)).is_err() {
+            drop(Command::new("kill").arg(pid).status());
+        }
+    });
+    let last = said.last().unwrap_or_default();
+    let status = child.wait().expect("its end");
+    drop(done);
+    patience.join().expect("a thread");
+    assert_eq!(status.code(), Some(3), "{last}");
+    (last, lied.elapsed())
+}
+
+/// Follows both halves; what it says comes line by line.
+fn watch(city: &City) -> (Child, impl Iterator<Item = String> + use<>) {
+    let auditor = city.profile("bureau", "auditor");
+    let mut command = Command::new(waybill());
+    command.args(["audit", "watch", "--policy", "policy", "--state", "watched", "--every", "1", "--profile"]).arg(&auditor);
+    command.args([city.url("health"), city.url("civil")]).current_dir(city.dir()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("waybill starts");
+    let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+    (child, lines.map_while(Result::ok))
+}
+
 #[test]
 fn a_leader_that_shows_two_histories_is_proven_to_have_lied() {
     let mut city = City::start("liar");
     city.kill("transport");
     let policy = Policy::parse(&std::fs::read_to_string(city.dir().join("policy")).expect("a file")).expect("a policy");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let (lied_at, index) = runtime.block_on(async {
+    let (lied_at, index, alarm) = runtime.block_on(async {
         let liar = Liar::start(city.dir(), "transport").await;
         liar.lead().await;
+        let (child, mut said) = watch(&city);
+        assert!(said.next().is_some_and(|line| line.contains("\"begins\"")), "it has seen what was before the lie");
         let committed = liar.tell(role(&liar, "branch-a"), &role(&liar, "branch-b"), &[3]).await.expect("the liar has a majority");
         let at = Instant::now();
         // The honest nodes find out by themselves, and who it was.
@@ -62,9 +93,17 @@ fn a_leader_that_shows_two_histories_is_proven_to_have_lied() {
         while at.elapsed() < Duration::from_secs(20) && !["health", "civil"].iter().all(convicted) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        (at.elapsed(), committed.index)
+        let convicted = at.elapsed();
+        let watched = tokio::task::spawn_blocking(move || watched(child, said, at));
+        (convicted, committed.index, watched.await.expect("a watch that ends"))
     });
     println!("measured: evidence that names the liar on both halves {lied_at:?} after the commit of leaf {index}");
+    println!("measured: an auditor who follows both halves was alarmed {:?} after it", alarm.1);
+    assert!(alarm.0.contains("\"alarm\":\"fork\""), "{}", alarm.0);
+    let file = alarm.0.split("\"evidence\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a file of evidence");
+    let (status, said) = verify(city.dir(), file);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("signed both, and so lied: transport"), "{said}");
     assert!(lied_at < INTERVAL, "the contradiction is put down within a checkpoint interval, not after {lied_at:?}");
 
     // A third machine: an empty directory with the evidence, the policy, and nothing of the city.
