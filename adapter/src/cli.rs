@@ -457,7 +457,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
 #[must_use]
 pub fn main() -> ExitCode {
     match run(Arguments::parse().verb) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => match print::failed() {
+            None => ExitCode::SUCCESS,
+            Some(error) => {
+                print::err(&format!("error[io]: standard output: {error}"));
+                ExitCode::from(3)
+            }
+        },
         Err(failure) => {
             let text = failure.to_string();
             if !text.is_empty() {

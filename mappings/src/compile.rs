@@ -131,7 +131,8 @@ impl<'a> Compiler<'a> {
         target.finish(&draft, block.place, self.report);
         let node = window.is_some().then(|| focus.last().cloned()).flatten();
         let (when, guards) = (block.when, Vec::new());
-        Some((plan::Block { target: at, when, window, max: None, root: slot, ops, guards, place: block.place }, node))
+        let ignores_others = block.ignores_others;
+        Some((plan::Block { target: at, when, window, max: None, ignores_others, root: slot, ops, guards, place: block.place }, node))
     }
 
     /// Says where an m:ignore leaves out more than what nobody reads: a leaf that is new in a later schema would be lost in silence.
@@ -400,7 +401,10 @@ impl<'a> Compiler<'a> {
                 Some((plan::Value::Constant(constant.clone()), Times::ONCE))
             }
             Origin::Count(path) => {
-                let found = self.source.resolve(path, site.focus, place, self.report)?;
+                self.source.counting = true;
+                let found = self.source.resolve(path, site.focus, place, self.report);
+                self.source.counting = false;
+                let found = found?;
                 self.source.touch.at(&found.keys, &|_| {});
                 if let Some(aim) = aim {
                     self.computed(&Produced::Count, &found.select.text, place, site.target, aim);

@@ -88,6 +88,8 @@ pub(crate) struct Block {
     pub(crate) window: Option<Path>,
     /// What may be kept for it, in octets.
     pub(crate) max: Option<usize>,
+    /// Whether elements that do not satisfy the predicates of its window are left out, for a reason.
+    pub(crate) ignores_others: bool,
     pub(crate) to: String,
     pub(crate) rules: Vec<Rule>,
     pub(crate) place: Place,
@@ -326,6 +328,7 @@ impl Reader<'_> {
         Block {
             when,
             max,
+            ignores_others: element.attribute("", "ignore-others").is_some(),
             window: self.path(element, "select"),
             to: text(element, "to"),
             rules: self.rules(element),

@@ -10,6 +10,7 @@ use crate::plan::{Block, Plan, Select};
 use crate::run::{Reject, Run};
 use crate::store::{Mark, NodeId, Store, TOP};
 use crate::witness::Witness;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use xsd::schema::XSI_NAMESPACE;
 use xsd::scope::Scope;
@@ -332,12 +333,42 @@ impl<'m> Engine<'m> {
 
     fn windows(&mut self, way: &'m Way, node: NodeId, sink: &mut dyn Sink) {
         let plan = self.plan;
+        let (mut other, mut taken) = (None, false);
         for block in way.windows.iter().filter_map(|number| plan.blocks.get(*number)).filter(|block| block.when == When::Window) {
             if let Some((code, source, why)) = &self.refused {
                 sink.reject(self.rejected(code, block.place, *source, why.as_str()));
+                taken = true;
             } else if self.is_window(block) {
                 self.block(block, node, sink);
+                taken = true;
+            } else {
+                taken |= block.ignores_others;
+                other = other.or(Some(block));
             }
+        }
+        if let Some(block) = other.filter(|_| !taken) {
+            self.lost(block, node, sink);
+        }
+    }
+
+    /// An element that is the window of no record, by its predicates, and that nobody leaves out for a reason.
+    fn lost(&self, block: &Block, node: NodeId, sink: &mut dyn Sink) {
+        let why = "no m:record takes this element: it does not satisfy their predicates";
+        sink.reject(self.rejected("SM905", block.place, self.store.place(node), why));
+    }
+
+    /// What windows of the whole document leave out.
+    fn left(&self, taken: &BTreeSet<NodeId>, sink: &mut dyn Sink) {
+        let mut seen = taken.clone();
+        for block in self.plan.blocks.iter().filter(|block| block.when == When::Buffered && !block.ignores_others) {
+            let mut all = block.window.clone().unwrap_or_default();
+            all.down.iter_mut().for_each(|step| step.checks.clear());
+            self.store.select(&all, TOP, &mut |found| {
+                if seen.insert(found) {
+                    self.lost(block, found, sink);
+                }
+                true
+            });
         }
     }
 
@@ -389,6 +420,7 @@ impl<'m> Engine<'m> {
             self.once(When::Start, sink);
         }
         let plan = self.plan;
+        let mut taken = BTreeSet::new();
         for block in plan.blocks.iter().filter(|block| block.when == When::Buffered) {
             let mut windows = Vec::new();
             block.window.iter().for_each(|select| {
@@ -397,8 +429,10 @@ impl<'m> Engine<'m> {
                     true
                 });
             });
+            taken.extend(windows.iter().copied());
             windows.into_iter().for_each(|window| self.block(block, window, sink));
         }
+        self.left(&taken, sink);
         self.once(When::End, sink);
     }
 }

@@ -36,6 +36,9 @@ const NAMES: [&str; 12] =
 const PATTERN_BYTES_MAX: usize = 1 << 16;
 const WIDTH_MAX: usize = 1024;
 
+/// Functions that one value may pass, those of named chains counted each.
+const FUNCTIONS_MAX: usize = 256;
+
 /// Reads a chain such as `trim upper replace('[^0-9]','')`; `named` are the chains of `m:fn` so far.
 pub(crate) fn chain(text: &str, named: &BTreeMap<String, Vec<Function>>) -> Result<Vec<Function>, String> {
     let wrong = |why: String| format!("via '{text}': {why}");
@@ -46,6 +49,9 @@ pub(crate) fn chain(text: &str, named: &BTreeMap<String, Vec<Function>>) -> Resu
         let arguments = arguments.strip_suffix(')').ok_or_else(|| wrong(format!("'{piece}' does not end with its parenthesis")))?;
         if let Some(composed) = named.get(name).filter(|_| arguments.is_empty()) {
             functions.extend(composed.iter().cloned());
+            if functions.len() > FUNCTIONS_MAX {
+                return Err(wrong(format!("more than {FUNCTIONS_MAX} functions, one after the other")));
+            }
             continue;
         }
         let arguments = read_arguments(arguments).map_err(wrong)?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use xsd::scope::XML_NAMESPACE;
 use xsd::tree::{Element, QName};
 
 /// A path, as `h:Patient/h:Name`, `../@dept`, `.`, `h:Payer[h:PersonParty]/h:IdNo`.
@@ -55,8 +56,10 @@ impl Scope {
     }
 
     pub(crate) fn namespace(&self, prefix: &str) -> Option<&str> {
-        if prefix.is_empty() {
-            return Some("");
+        match prefix {
+            "" => return Some(""),
+            "xml" => return Some(XML_NAMESPACE),
+            _ => {}
         }
         self.0.iter().rev().find(|(declared, _)| **declared == *prefix).map(|(_, namespace)| &**namespace)
     }
@@ -221,6 +224,10 @@ mod tests {
         check("h:P/../h:Q", "! 'h:P/../h:Q': '..' may stand only at the start");
         check("@a/b", "! '@a/b': nothing may follow an attribute");
         check("z:P", "! 'z:P': prefix 'z' is not declared");
+        check(
+            "P/@xml:lang",
+            "Element { name: (\"P\"), tests: [] } Attribute(QName { namespace: \"http://www.w3.org/XML/1998/namespace\", local: \"lang\"))",
+        );
         check("h:P[0]", "! 'h:P[0]': positions count from 1");
         check("h:P[@a=b]", "! 'h:P[@a=b]': b is not a quoted value");
         check("h:P[", "! 'h:P[' has a bracket or a quote that does not close");

@@ -61,6 +61,8 @@ pub(crate) struct Block {
     pub(crate) window: Option<Select>,
     /// Octets that a window may need.
     pub(crate) max: Option<usize>,
+    /// Whether elements that do not satisfy the predicates of the window are left out, for a reason.
+    pub(crate) ignores_others: bool,
     /// The target's root.
     pub(crate) root: Slot,
     pub(crate) ops: Vec<Op>,

@@ -54,6 +54,8 @@ pub(crate) struct Source<'a> {
     pub(crate) kept: Kept,
     /// The window and what stands around it: outside of it, what rules read must be a header. Nothing where all is known.
     pub(crate) ahead: Nodes,
+    /// Whether the path is only counted: to count elements is not to read them.
+    pub(crate) counting: bool,
     /// Whether what rules read is kept until the document ends.
     pub(crate) retained: bool,
 }
@@ -68,7 +70,7 @@ struct Walk {
 
 impl<'a> Source<'a> {
     pub(crate) fn new(graph: &'a Graph<'a>, scope: &'a Scope) -> Self {
-        Self { graph, scope, touch: Touch::default(), kept: Kept::default(), ahead: Nodes::new(), retained: false }
+        Self { graph, scope, touch: Touch::default(), kept: Kept::default(), ahead: Nodes::new(), counting: false, retained: false }
     }
 }
 
@@ -163,7 +165,9 @@ impl Source<'_> {
         for test in tests {
             checks.push(self.test(test, &mut node, path, place, report)?);
         }
-        self.touch.at(&with(&parent.keys, Key::Child(name.clone())), &|touch| touch.seen(&checks));
+        if !self.counting {
+            self.touch.at(&with(&parent.keys, Key::Child(name.clone())), &|touch| touch.seen(&checks));
+        }
         walk.down.push(Down { to: node.way, checks });
         walk.nodes.push(node);
         Some(())

@@ -137,9 +137,22 @@ fn paths_look_at_positions_and_values() {
         ["1<Value>a</Value><Value>O</Value>", "2<Value>a</Value><Value>O</Value>", "3<Value>b</Value><Value>O</Value>"],
     );
     let second = r#"<m:record select="s:Group/s:Case[2]" to="out"><m:set path="t:No" from="@no"/></m:record>"#;
-    assert_eq!(made("paths", second, ""), ["<No>2</No>"]);
+    assert_eq!(made("paths", second, ""), ["SM905 2:30", "<No>2</No>", "SM905 4:30"]);
+    let only = |record: &str| record.replace(r#"to="out""#, r#"to="out" ignore-others="of no use""#);
+    assert_eq!(made("paths", &only(second), ""), ["<No>2</No>"]);
+    let buffered = second.replace(r#"to="out""#, r#"to="out" buffer="document""#);
+    assert_eq!(made("paths", &only(&buffered), ""), ["<No>2</No>"]);
+    assert_eq!(made("paths", &buffered, ""), ["<No>2</No>", "SM905 2:30", "SM905 4:30"]);
+    let first = second.replace("[2]", "[1]");
+    assert_eq!(made("paths", &[second, first.as_str()].concat(), ""), ["<No>1</No>", "<No>2</No>", "<No>3</No>"]);
     let group = r#"<m:record select="s:Group[s:Clerk='b']/s:Case" to="out"><m:set path="t:No" from="@no"/></m:record>"#;
-    assert_eq!(made("paths", group, ""), ["<No>3</No>"]);
+    assert_eq!(made("paths", &only(group), ""), ["<No>3</No>"]);
+    // To count elements is not to read them.
+    check(
+        "paths",
+        r#"<m:set path="t:Value" count="s:Note"/><m:set path="t:Value" from="s:Note[1]" default="-"/>"#,
+        ["1<Value>0</Value><Value>-</Value>", "SM905 3:82", "3<Value>0</Value><Value>-</Value>"],
+    );
 }
 
 #[test]

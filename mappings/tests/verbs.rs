@@ -266,6 +266,35 @@ fn a_scaffold_accounts_for_every_leaf_and_claims_nothing() {
 }
 
 #[test]
+fn a_scaffold_of_types_that_hold_one_another_ends() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("verbs-recursive");
+    fs::create_dir_all(&dir).unwrap();
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../xsd/business.xsd"), dir.join("business.xsd")).unwrap();
+    let pair = |own: &str, other: &str| {
+        format!(
+            "<xs:complexType name='{own}'><xs:sequence><xs:element name='to{other}' type='{other}' minOccurs='0'/></xs:sequence></xs:complexType>\
+             <xs:complexType name='{own}2'><xs:complexContent><xs:extension base='{own}'/></xs:complexContent></xs:complexType>"
+        )
+    };
+    let schema = format!(
+        "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'><xs:import namespace='http://www.w3.org/XML/1998/namespace'/>\
+         <xs:element name='R'><xs:complexType><xs:sequence><xs:element name='Row' maxOccurs='unbounded'><xs:complexType><xs:sequence>\
+         <xs:element name='No'><xs:complexType><xs:simpleContent><xs:extension base='xs:token'><xs:attribute ref='xml:lang'/></xs:extension></xs:simpleContent></xs:complexType></xs:element>\
+         <xs:element name='A' type='A' minOccurs='0'/></xs:sequence></xs:complexType></xs:element></xs:sequence></xs:complexType></xs:element>{}{}</xs:schema>",
+        pair("A", "B"),
+        pair("B", "A")
+    );
+    fs::write(dir.join("r.xsd"), schema).unwrap();
+    let schemas = diff::schema(&dir.join("r.xsd")).unwrap();
+    let wanted = Wanted { schema: "r.xsd".to_owned(), root: Some("R".to_owned()), id: "test.recursive".to_owned(), bind: None };
+    let made = scaffold::scaffold(&schemas, &wanted).unwrap();
+    fs::write(dir.join("scaffold.map.xml"), &made.text).unwrap();
+    has(&made.text, &["No/@xml:lang"]);
+    let codes: Vec<_> = Mapping::check(&dir.join("scaffold.map.xml")).diagnostics.iter().map(|found| found.code).collect();
+    assert!(!codes.contains(&"SM000") && !codes.contains(&"SM010"), "{codes:?}\n{}", made.text);
+}
+
+#[test]
 fn samples_alone_are_enough_for_a_scaffold_that_maps_them() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("verbs-infer");
     fs::create_dir_all(&dir).unwrap();

@@ -5,7 +5,7 @@ use super::print;
 use super::session::Failure;
 use crate::config::Misconfigured;
 use mappings::verbs::samples;
-use mappings::{Item, Made, REJECTS_MAX, Reject};
+use mappings::{Item, Made, Mapping, REJECTS_MAX, Reject};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Stdout, Write};
@@ -40,18 +40,37 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     for (path, _, documents) in sink.files.values() {
         print::err(&format!("{}: {documents} documents", path.display()));
     }
-    if let Some(folder) = arguments.reject.as_ref().filter(|_| !sink.places.is_empty() && name != "-") {
-        match samples::records_at(&mapping, &octets(&arguments.document)?, &sink.places) {
-            Some(records) => {
-                for (number, record) in (1..).zip(records) {
-                    record.map_or(Ok(()), |record| written(&folder.join(format!("{number}.xml")), &record))?;
-                }
-            }
-            None => print::err("the rejected records themselves are not written: the document is too large to be held in memory"),
-        }
+    if let Some(folder) = arguments.reject.as_ref().filter(|_| !sink.places.is_empty()) {
+        records(&mapping, arguments, folder, &sink)?;
     }
     print::err(&format!("{} made, {} rejected", counts.records + counts.once, counts.rejects));
     holds(counts.rejects == 0)
+}
+
+/// Writes the rejected records beside the reasons, and says which are not written.
+fn records(mapping: &Mapping, arguments: &Run, folder: &Path, sink: &Sink<'_>) -> Result<(), Failure> {
+    if arguments.document == Path::new("-") {
+        print::err("the rejected records themselves are not written: standard input cannot be read again");
+        return Ok(());
+    }
+    let Some(records) = samples::records_at(mapping, &octets(&arguments.document)?, &sink.places) else {
+        print::err("the rejected records themselves are not written: the document is too large to be held in memory");
+        return Ok(());
+    };
+    let mut missing = sink.rejects;
+    for (number, record) in (1..).zip(records) {
+        if let Some(record) = record {
+            written(&folder.join(format!("{number}.xml")), &record)?;
+            missing = missing.saturating_sub(1);
+        }
+    }
+    if missing > 0 {
+        print::err(&format!(
+            "{missing} of {} rejected records are not written, their reasons are: at most {REJECTS_MAX} are",
+            sink.rejects
+        ));
+    }
+    Ok(())
 }
 
 fn opened(path: &Path) -> Result<Box<dyn Read>, Failure> {
@@ -126,6 +145,11 @@ impl Sink<'_> {
         if let Some(Err(error)) = files.into_iter().find(Result::is_err) {
             self.failed.get_or_insert(error.into());
         }
-        drop(self.stdout.flush());
+        match self.stdout.flush() {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                self.failed.get_or_insert(Misconfigured::File(PathBuf::from("standard output"), error).into());
+            }
+            _ => {}
+        }
     }
 }

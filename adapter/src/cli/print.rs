@@ -2,13 +2,28 @@
 
 use crate::cli::Output;
 use serde_json::{Map, Value};
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
+use std::sync::OnceLock;
 use xsd::tree::Element;
 
-/// Writes to standard output. A reader that has gone away is no failure of ours.
+/// What kept standard output from being written, the first time.
+static FAILED: OnceLock<Error> = OnceLock::new();
+
+/// Writes to standard output. A reader that has gone away is no failure of ours; any other is kept for [`failed`].
 pub fn out(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()));
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        FAILED.get_or_init(|| error);
+    }
+}
+
+/// Why what was to be printed was not, if so.
+#[must_use]
+pub fn failed() -> Option<&'static Error> {
+    FAILED.get()
 }
 
 /// Writes to standard error.

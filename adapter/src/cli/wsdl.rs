@@ -155,14 +155,9 @@ fn next(exchange: &Exchange, into: &Path, wsdl: &str) {
         print::out(&format!("  {operation}: SOAP encoding; a mapping reads it only where no element refers to another"));
     }
     match reply {
-        Some((root, Some(schema))) => {
-            let (schema, wsdl, map) = (into.join(schema), into.join(wsdl), into.join(format!("{}.map.xml", identifier(operation))));
-            print::out(&format!(
-                "  waybill map scaffold {} --root '{root}' --target business --wsdl {} --operation {operation} > {}",
-                schema.display(),
-                wsdl.display(),
-                map.display()
-            ));
+        Some((_, Some(_))) => {
+            let (wsdl, map) = (into.join(wsdl), into.join(format!("{}.map.xml", identifier(operation))));
+            print::out(&format!("  waybill map scaffold --wsdl {} --operation {operation} --out {}", wsdl.display(), map.display()));
         }
         Some((root, None)) => print::out(&format!("  {operation}: no file declares {root}: bring its schema")),
         None => print::out(&format!("  {operation}: one-way, nothing comes back that could be mapped")),

@@ -349,8 +349,8 @@ pub const ALL: &[Code] = &[
     code(
         "SM905",
         "The rules read only some of these elements by predicates, and this one matches none: it would be lost.",
-        "b:Criterion field=\"color\" where only plate and vin are read",
-        "a rule for it, or ask without it",
+        "b:Criterion field=\"color\" where only plate and vin are read; a second r:Row with select=\"r:Row[1]\"",
+        "a rule for it, or ask without it; ignore-others=\"why\" on the m:record",
     ),
     code("SM906", "No case holds for this record.", "an xsi:type without m:type", "add the case, or m:otherwise"),
     code(

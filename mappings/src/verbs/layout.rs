@@ -41,7 +41,7 @@ const ORDER: [&str; 32] = [
     "as",
     "zone",
 ];
-const LAST: [&str; 8] = ["codes", "default", "on-missing", "when-nil", "when-empty", "reason", "confidence", "max"];
+const LAST: [&str; 9] = ["codes", "default", "on-missing", "when-nil", "when-empty", "reason", "confidence", "max", "ignore-others"];
 
 /// Lays a mapping out. The result reads as the same document, and laying it out again changes nothing.
 ///

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use xsd::schema::{AttributeUse, Child, SimpleType, TypeDef, XSD_NAMESPACE};
+use xsd::scope::XML_NAMESPACE;
 use xsd::tree::QName;
 
 /// Prefixes for the namespaces of a schema, in the order in which they were met.
@@ -13,6 +14,9 @@ impl Prefixes {
     pub(crate) fn show(&self, name: &QName) -> String {
         if name.namespace().is_empty() {
             return name.local().to_owned();
+        }
+        if name.namespace() == XML_NAMESPACE {
+            return format!("xml:{}", name.local());
         }
         let mut known = self.0.borrow_mut();
         let at = known.iter().position(|namespace| namespace == name.namespace()).unwrap_or_else(|| {
@@ -151,7 +155,7 @@ const TYPES_MAX: usize = 16;
 /// The leaves of a type.
 pub(crate) fn leaves<'s>(of: TypeDef<'s>, prefixes: &Prefixes) -> Leaves<'s> {
     let mut leaves = Leaves::default();
-    leaves.content(of, &At { path: String::new(), each: None, above: vec![of] }, prefixes);
+    leaves.content(of, &At { path: String::new(), each: None, above: vec![of], in_case: false }, prefixes);
     leaves
 }
 
@@ -160,6 +164,8 @@ struct At<'s> {
     path: String,
     each: Option<String>,
     above: Vec<TypeDef<'s>>,
+    /// Inside an element of several types.
+    in_case: bool,
 }
 
 fn join(path: &str, step: &str) -> String {
@@ -222,7 +228,7 @@ impl<'s> Leaves<'s> {
         }
         if !of.is_simple() {
             let above = at.above.iter().copied().chain([of]).collect();
-            self.content(of, &At { path, each, above }, prefixes);
+            self.content(of, &At { path, each, above, in_case: at.in_case }, prefixes);
         }
     }
 
@@ -234,12 +240,15 @@ impl<'s> Leaves<'s> {
         {
             return self.leave(path, "of several types, and more than a scaffold covers");
         }
+        if at.in_case {
+            return self.leave(path, "of several types inside one of several types");
+        }
         let types = concrete.iter().map(|of| {
-            let mut inside = leaves(*of, prefixes);
+            let above = at.above.iter().copied().chain([*of]).collect();
+            let mut inside = Self::default();
+            inside.content(*of, &At { path: String::new(), each: None, above, in_case: true }, prefixes);
             let name = of.name().map(|name| prefixes.show(name)).unwrap_or_default();
             inside.found.iter_mut().for_each(|leaf| leaf.of_type = Some(name.clone()));
-            let deeper: Vec<String> = inside.cases.drain(..).map(|case| case.path).collect();
-            deeper.iter().for_each(|path| inside.leave(path, "of several types inside one of several types"));
             (name, inside)
         });
         let types = types.collect();

@@ -54,25 +54,45 @@ fn documents(outcome: &Outcome, target: &str) -> Vec<Vec<u8>> {
 /// The records of a document that these places lie in; `None` if it is too large to be held in memory, or is none.
 #[must_use]
 pub fn records_at(mapping: &Mapping, octets: &[u8], places: &[Place]) -> Option<Vec<Option<Vec<u8>>>> {
-    let root = read(octets, mapping.encoding(), &Limits::default()).ok()?;
-    Some(places.iter().map(|place| record_of(mapping.document(), &root, *place)).collect())
+    let root = read(octets, mapping.encoding(), &HELD).ok()?;
+    let windows = windows(mapping.document(), &root);
+    Some(places.iter().map(|place| record_of(&windows, *place)).collect())
 }
 
-/// The record that a place of the source lies in.
-fn record_of(document: &Document, root: &Element, source: Place) -> Option<Vec<u8>> {
+/// What a document may have whose rejected records are looked up.
+const HELD: Limits = Limits {
+    document_bytes_max: 64 << 20,
+    depth_max: 100,
+    attributes_max: 256,
+    children_max: usize::MAX,
+    name_bytes_max: 1024,
+    value_bytes_max: 1 << 20,
+    bindings_max: 128,
+    elements_max: 2_000_000,
+    relative_namespaces: true,
+};
+
+/// The elements that records are made of, in the order of the document.
+fn windows<'r>(document: &Document, root: &'r Element) -> Vec<&'r Element> {
     let paths = document.blocks.iter().filter_map(|block| block.window.as_ref());
     let mut windows: Vec<&Element> = Vec::new();
     for path in paths {
         let mut found = vec![root];
         for step in &path.steps {
             if let crate::path::Step::Element { name, .. } = step {
-                found = found.iter().flat_map(|parent| parent.all(name.namespace(), name.local())).collect();
+                found = found.into_iter().flat_map(Element::elements).filter(|child| child.name() == name).collect();
             }
         }
         windows.extend(found);
     }
-    let record = windows.into_iter().filter(|window| window.place() <= source).max_by_key(|window| window.place())?;
-    Some(xsd::write::document(record))
+    windows.sort_by_key(|window| window.place());
+    windows
+}
+
+/// The record that a place of the source lies in.
+fn record_of(windows: &[&Element], source: Place) -> Option<Vec<u8>> {
+    let behind = windows.partition_point(|window| window.place() <= source);
+    Some(xsd::write::document(windows.get(behind.checked_sub(1)?)?))
 }
 
 /// One sample that was tried.

@@ -182,8 +182,8 @@ impl<'d> Compiler<'d> {
 
     /// Counts what is copied, so that groups in groups do not grow without end. False if it is too much.
     pub(super) fn may_copy(&mut self, at: At<'_>, count: usize) -> bool {
-        /// A hundred megabytes.
-        const COPIED_MAX: usize = 1_000_000;
+        /// Some hundred megabytes.
+        const COPIED_MAX: usize = 200_000;
         let before = self.copied;
         self.copied = before.saturating_add(count);
         if before <= COPIED_MAX && self.copied > COPIED_MAX {
