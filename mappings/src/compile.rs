@@ -278,6 +278,15 @@ impl<'a> Compiler<'a> {
                 let stylesheet = Arc::clone(self.stylesheets.get(href)?);
                 Some(OpKind::Xslt { through: aim.through, slot, select: found.select, stylesheet })
             }
+            RuleKind::IgnoreOpen(path, open) => {
+                let ahead = std::mem::take(&mut self.source.ahead);
+                let found = self.source.resolve(path, site.focus, rule.place, self.report);
+                self.source.ahead = ahead;
+                self.source.touch.at(&found?.keys, &|touch| {
+                    touch.open.insert(open);
+                });
+                None
+            }
             RuleKind::Ignore(path) => {
                 // What is never read may stand behind the records, too.
                 let ahead = std::mem::take(&mut self.source.ahead);

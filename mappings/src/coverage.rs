@@ -1,10 +1,11 @@
 //! Which leaves of the source travel, which stay behind with a reason, and which nobody has thought of.
 
 use crate::diagnostic::Location;
+use crate::document::OPEN;
 use crate::graph::{Graph, TypeId};
 use crate::path::Scope;
 use crate::plan::Check;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use xsd::tree::QName;
 
@@ -57,6 +58,8 @@ pub(crate) struct Touch {
     typed: BTreeMap<TypeId, Self>,
     filters: Vec<Vec<Check>>,
     unfiltered: bool,
+    /// What no path can name and is ignored with a reason.
+    pub(crate) open: BTreeSet<&'static str>,
 }
 
 /// Elements of which rules read only some: the names that lead to what holds them, their own, and the predicates.
@@ -140,6 +143,7 @@ impl Touch {
         self.ignored |= other.ignored;
         self.whole = self.whole.or(other.whole);
         self.entered |= other.entered;
+        self.open.extend(&other.open);
         for (name, touch) in &other.children {
             self.children.entry(name.clone()).or_default().merge(touch);
         }
@@ -232,9 +236,10 @@ impl<'a> Walk<'a> {
             }
         }
         // What no path can name: it goes with the element, or somebody must say that it stays.
-        for (there, what) in [(graph.has_wildcard(id), "*"), (graph.has_any_attribute(id), "@*"), (graph.is_mixed(id), "text()")] {
+        for (there, what) in [graph.has_wildcard(id), graph.has_any_attribute(id), graph.is_mixed(id)].into_iter().zip(OPEN) {
             if there {
-                self.leaf(join(&words(id), what), state_of(false, touch.ignored), graph.declared(id));
+                let ignored = touch.ignored || touch.open.contains(what);
+                self.leaf(join(&words(id), what), state_of(false, ignored), graph.declared(id));
             }
         }
     }

@@ -101,16 +101,43 @@ pub(crate) struct Rule {
     pub(crate) kind: RuleKind,
 }
 
+/// What an element may hold that no path can name: elements of `xs:any`, attributes of `xs:anyAttribute`, and text between elements.
+pub(crate) const OPEN: [&str; 3] = ["*", "@*", "text()"];
+
 #[derive(Debug)]
 pub(crate) enum RuleKind {
     Set(Box<Set>),
-    In { path: Path, select: Option<Path>, rules: Vec<Rule> },
-    Each { path: Path, select: Path, rules: Vec<Rule> },
-    Choose { whens: Vec<Test>, otherwise: Option<Vec<Rule>> },
-    Case { of: Path, types: Vec<Branch>, otherwise: Option<Vec<Rule>> },
-    Copy { path: Path, from: Path },
-    Xslt { path: Path, select: Path, href: String },
+    In {
+        path: Path,
+        select: Option<Path>,
+        rules: Vec<Rule>,
+    },
+    Each {
+        path: Path,
+        select: Path,
+        rules: Vec<Rule>,
+    },
+    Choose {
+        whens: Vec<Test>,
+        otherwise: Option<Vec<Rule>>,
+    },
+    Case {
+        of: Path,
+        types: Vec<Branch>,
+        otherwise: Option<Vec<Rule>>,
+    },
+    Copy {
+        path: Path,
+        from: Path,
+    },
+    Xslt {
+        path: Path,
+        select: Path,
+        href: String,
+    },
     Ignore(Path),
+    /// Of the element at the path what no path can name: one of [`OPEN`].
+    IgnoreOpen(Path, &'static str),
 }
 
 /// `m:when`.
@@ -358,9 +385,22 @@ impl Reader<'_> {
                 self.stylesheets.push((text(element, "href"), optional(element, "sha256"), element.place()));
                 RuleKind::Xslt { path: self.path(element, "path")?, select: self.path(element, "select")?, href: text(element, "href") }
             }
-            _ => RuleKind::Ignore(self.path(element, "path")?),
+            _ => self.ignore(element)?,
         };
         Some(Rule { place: element.place(), kind })
+    }
+
+    fn ignore(&mut self, element: &Element) -> Option<RuleKind> {
+        let path = text(element, "path");
+        let (before, last) = path.trim().rsplit_once('/').unwrap_or((".", path.trim()));
+        match OPEN.into_iter().find(|open| *open == last) {
+            None => self.path(element, "path").map(RuleKind::Ignore),
+            Some(open) => {
+                let around = Path::parse(before, &self.scope);
+                let around = around.map_err(|why| self.report.error("SM010", element.place(), format!("path: {why}")).code);
+                around.ok().map(|around| RuleKind::IgnoreOpen(around, open))
+            }
+        }
     }
 
     fn otherwise(&mut self, element: &Element) -> Option<Vec<Rule>> {

@@ -198,6 +198,33 @@ fn a_stylesheet_runs_apart_and_within_limits() {
 }
 
 #[test]
+fn what_no_path_can_name_is_ignored_by_what_it_is() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("language-open");
+    drop(mapping("open", &record(""), ""));
+    let schema = r###"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:s="urn:s" targetNamespace="urn:s" elementFormDefault="qualified">
+<xs:complexType name="Mark"><xs:sequence/></xs:complexType>
+<xs:element name="Batch"><xs:complexType><xs:sequence><xs:element name="Row" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+<xs:element name="No" type="xs:token"/><xs:element name="Mix"><xs:complexType mixed="true"><xs:sequence><xs:element name="Bold" type="xs:token" minOccurs="0"/></xs:sequence></xs:complexType></xs:element>
+<xs:any namespace="##other" processContents="lax" minOccurs="0"/></xs:sequence><xs:anyAttribute namespace="##other" processContents="lax"/></xs:complexType></xs:element>
+</xs:sequence></xs:complexType></xs:element></xs:schema>"###;
+    fs::write(folder.join("s.xsd"), schema).unwrap();
+    let open = ["*", "@*", "s:Mix/text()"];
+    for left in 0..=open.len() {
+        let ignored = open.iter().enumerate().filter(|(at, _)| *at != left);
+        let ignored: String = ignored.map(|(_, path)| format!(r#"<m:ignore path="{path}" reason="of no use"/>"#)).collect();
+        let map = format!(
+            r#"<m:mapping xmlns:m="urn:waybill:mapping:1" xmlns:s="urn:s" xmlns:t="urn:t" version="1.0" id="test.open"><m:source schema="s.xsd" root="s:Batch"/><m:target name="out" schema="t.xsd" root="t:Out"/><m:record select="s:Row" to="out"><m:set path="t:No" from="s:No"/><m:set path="t:Value" from="s:Mix/s:Bold" default="-"/>{ignored}</m:record></m:mapping>"#
+        );
+        fs::write(folder.join("a.map.xml"), map).unwrap();
+        let found = Mapping::check(&folder.join("a.map.xml")).diagnostics;
+        let found: Vec<String> = found.iter().map(|found| format!("{} {}", found.code, found.text)).collect();
+        let expected: Vec<String> =
+            open.get(left).iter().map(|path| format!("SM300 source leaf '{path}' is neither mapped nor ignored")).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
 fn once_knows_the_header_first_and_the_whole_last() {
     let once = |at: &str, rules: &str| [r#"<m:once to="sum" at=""#, at, r#"">"#, rules, "</m:once>"].concat();
     let start = once("start", r#"<m:set path="t:Value" from="s:Office"/>"#);

@@ -173,10 +173,17 @@ impl<M: Medium> Archive<M> {
         self.medium.sync_names()
     }
 
-    /// [`Archive::mend_tags`], noted.
+    /// [`Archive::mend_tags`] when a store is opened, noted. Without tags a node does not know which records it has had before, so that it
+    /// must not go on; and the bundle that they are made from is mended by a node that goes on.
     pub(crate) fn remake_tags(&self, block: u64) -> Result<Vec<Tag>, StoreError> {
         self.note_mended(CLIENTS, block * CLIENTS_BLOCK, "client tags that do not match their checksum");
-        self.mend_tags(block)
+        self.mend_tags(block).map_err(|error| match error {
+            StoreError::Corrupt { path, offset, what } => {
+                let advice = "and so are the client tags of its leaves: put the file of this name from another node here, it is the same";
+                StoreError::Corrupt { path, offset, what: format!("{what}, {advice}") }
+            }
+            other => other,
+        })
     }
 
     /// Makes the client tags of 4,096 leaves anew from the leaves. Those of pruned leaves are gone.

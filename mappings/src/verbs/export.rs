@@ -222,7 +222,7 @@ impl<'a> Export<'a> {
                     types.iter().for_each(|branch| self.portions(&branch.rules, site, into));
                     self.portions(otherwise.as_deref().unwrap_or_default(), site, into);
                 }
-                RuleKind::Ignore(_) => {}
+                RuleKind::Ignore(_) | RuleKind::IgnoreOpen(..) => {}
                 RuleKind::Copy { .. } => self.refused.push((rule.place, "m:copy as this house does it".to_owned())),
                 RuleKind::Xslt { .. } => self.refused.push((rule.place, "m:xslt: it is a stylesheet of its own".to_owned())),
             }
@@ -289,7 +289,7 @@ impl<'a> Export<'a> {
                 let of = self.values.path(of, &site.source);
                 if any { vec![Item::Node(for_each(&of.text).child(choose))] } else { Vec::new() }
             }
-            RuleKind::Ignore(_) | RuleKind::Copy { .. } | RuleKind::Xslt { .. } => Vec::new(),
+            RuleKind::Ignore(_) | RuleKind::IgnoreOpen(..) | RuleKind::Copy { .. } | RuleKind::Xslt { .. } => Vec::new(),
         }
     }
 
@@ -370,7 +370,7 @@ impl<'a> Export<'a> {
                 let inside = xpath::first(&tests, &last);
                 self.values.path(of, &site.source).where_(&inside)
             }
-            RuleKind::Ignore(_) | RuleKind::Copy { .. } | RuleKind::Xslt { .. } => xpath::NEVER.to_owned(),
+            RuleKind::Ignore(_) | RuleKind::IgnoreOpen(..) | RuleKind::Copy { .. } | RuleKind::Xslt { .. } => xpath::NEVER.to_owned(),
         }
     }
 }

@@ -189,7 +189,9 @@ impl Turner<'_> {
                 all.for_each(|rules| drop(self.rules(rules, &At { base: None, ..at.clone() })));
                 vec![self.todo(rule.place, &of.text, "xsi:type is not written by rules")]
             }
-            RuleKind::Ignore(path) => vec![Item::Comment(format!("TODO {}: it was ignored, so it is not known", path.text))],
+            RuleKind::Ignore(path) | RuleKind::IgnoreOpen(path, _) => {
+                vec![Item::Comment(format!("TODO {}: it was ignored, so it is not known", path.text))]
+            }
             #[allow(unreachable_patterns, reason = "what the language gets later is left to a person")]
             _ => vec![self.todo(rule.place, "a rule", "it is not turned round")],
         }

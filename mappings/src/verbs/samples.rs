@@ -335,7 +335,7 @@ impl Turns<'_> {
                 self.otherwise(rule.place, types.len(), otherwise.as_deref());
             }
             RuleKind::Copy { path, .. } | RuleKind::Xslt { path, .. } => self.wrote(rule.place, || path.text.clone()),
-            RuleKind::Ignore(_) => {}
+            RuleKind::Ignore(_) | RuleKind::IgnoreOpen(..) => {}
         }
     }
 

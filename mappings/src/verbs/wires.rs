@@ -336,7 +336,7 @@ impl<'d, 's> Weaver<'d, 's, '_> {
                 let writes = self.writing(path, &site.1).1;
                 self.wire(place, if copied { "copy" } else { "xslt" }, None, vec![reading], writes);
             }
-            RuleKind::Ignore(path) => {
+            RuleKind::Ignore(path) | RuleKind::IgnoreOpen(path, _) => {
                 let reading = self.reading("path", path, &site.0).1;
                 self.wire(place, "ignore", None, vec![reading], None);
             }
