@@ -483,7 +483,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Sim(verb) => sim::run(&verb),
         talking => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            runtime.map_err(|error| Failure::Conflict(format!("the runtime does not start: {error}")))?.block_on(talk(talking))
+            runtime.map_err(Failure::Runtime)?.block_on(talk(talking))
         }
     }
 }

@@ -50,6 +50,21 @@ fn usage_and_configuration() {
 }
 
 #[test]
+fn a_full_disk_behind_standard_output_is_said() {
+    let mappings = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mappings/health");
+    let (map, document) = (mappings.join("visit.map.xml"), mappings.join("tests/payers/in.xml"));
+    for arguments in
+        [vec!["run", map.to_str().expect("UTF-8"), document.to_str().expect("UTF-8")], vec!["check", map.to_str().expect("UTF-8")]]
+    {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+        let output = Command::new(waybill()).arg("map").args(&arguments).stdout(full).output().expect("waybill runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {text}");
+        assert!(text.contains("standard output"), "{text}");
+    }
+}
+
+#[test]
 fn init_makes_a_sector() {
     let dir = scratch("init");
     let name = dir.to_str().expect("UTF-8");

@@ -127,6 +127,13 @@ fn hostile_schemas_end_in_bounded_time_with_a_reason() {
     // A document that includes itself, and components that contain themselves.
     hostile("<xs:include schemaLocation='s.xsd'/><xs:element name='r'/>", "", "ok 1");
     hostile("<xs:group name='g'><xs:sequence><xs:group ref='g'/></xs:sequence></xs:group>", "", "mg-props-correct.2");
+    // Unions of unions: whoever checks a value goes down as many calls.
+    let unions = |many: usize| {
+        let one = |at: usize| format!("<xs:simpleType name='u{at}'><xs:union memberTypes='u{}'/></xs:simpleType>", at - 1);
+        "<xs:simpleType name='u0'><xs:restriction base='xs:date'/></xs:simpleType>".to_owned() + &(1..=many).map(one).collect::<String>()
+    };
+    hostile(&format!("{}<xs:element name='r' type='u200'/>", unions(200)), "<r>2020-02-29</r>", "valid");
+    hostile(&format!("{}<xs:element name='r' type='u30000'/>", unions(30_000)), "", "unsupported");
     let chain =
         |heads: usize| (1..=heads).map(|at| format!("<xs:element name='e{at}' substitutionGroup='e{}'/>", at - 1)).collect::<String>();
     hostile(&format!("<xs:element name='e0'/>{}{}", chain(256), sequence("<xs:element ref='e0'/>")), "<r><e256/></r>", "valid");

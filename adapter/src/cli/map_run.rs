@@ -66,7 +66,7 @@ fn records(mapping: &Mapping, arguments: &Run, folder: &Path, sink: &Sink<'_>) -
     }
     if missing > 0 {
         print::err(&format!(
-            "{missing} of {} rejected records are not written, their reasons are: at most {REJECTS_MAX} are",
+            "{missing} of {} rejects have their reason and no record: what is wrong stands in none, or they are more than {REJECTS_MAX}",
             sink.rejects
         ));
     }

@@ -44,6 +44,8 @@ pub enum Failure {
     DoesNotHold(Vec<String>),
     /// A watched node shows what it must not.
     Alarm(String),
+    /// The runtime does not start.
+    Runtime(std::io::Error),
 }
 
 impl From<Misconfigured> for Failure {
@@ -61,6 +63,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Misconfigured(_) | Self::Alarm(_) => 3,
             Self::Unreached(..) => 4,
+            Self::Runtime(_) => 70,
             Self::Fault(received) => match received.stable() {
                 Some(Reason::Denied | Reason::NotRegistered | Reason::NotPermitted | Reason::FailedAuthentication) => 5,
                 Some(Reason::NoQuorum | Reason::Busy | Reason::Conflict | Reason::Refused) => 6,
@@ -100,6 +103,7 @@ impl fmt::Display for Failure {
             Self::Garbled(what) => write!(f, "error[answer]: {what}"),
             Self::DoesNotHold(lines) => f.write_str(&lines.join("\n")),
             Self::Alarm(what) => f.write_str(what),
+            Self::Runtime(error) => write!(f, "error[runtime]: {error}"),
         }
     }
 }

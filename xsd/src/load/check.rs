@@ -1,7 +1,7 @@
 //! What can only be said once every component is known: substitution groups, content models, value constraints.
 
 use super::Defect;
-use super::components::Compiler;
+use super::components::{Compiler, DEPTH_MAX};
 use crate::automaton::{EDGES_MAX, Model};
 use crate::schema::{ANY_TYPE, AttributeId, Complex, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
 use crate::scope::Scope;
@@ -16,12 +16,31 @@ const HEADS_MAX: usize = 256;
 
 pub(super) fn finish(compiler: &mut Compiler<'_>) {
     let mut check = Check { schemas: &mut compiler.schemas, defects: &mut compiler.defects };
+    check.simple_types();
     check.substitution_groups();
     check.models();
     check.restrictions();
     check.element_values();
     check.attribute_values();
     check.notations();
+}
+
+/// How many simple types stand in one another, from this one on: more than [`DEPTH_MAX`] if `left` steps do not reach the last.
+fn nested(schemas: &Schemas, id: TypeId, left: usize, depths: &mut Vec<usize>) -> usize {
+    match depths.get(id) {
+        Some(0) => {}
+        known => return known.copied().unwrap_or(1),
+    }
+    let Some(simple) = schemas.simple(id) else { return 1 };
+    let members = match &simple.variety {
+        Variety::Atomic(_) => &[],
+        Variety::List(item) => std::slice::from_ref(item),
+        Variety::Union(members) => members.as_slice(),
+    };
+    let Some(left) = left.checked_sub(1) else { return DEPTH_MAX + 1 };
+    let depth = members.iter().map(|member| nested(schemas, *member, left, depths)).max().unwrap_or_default() + 1;
+    depths.get_mut(id).into_iter().for_each(|known| *known = depth);
+    depth
 }
 
 struct Check<'c> {
@@ -32,6 +51,16 @@ struct Check<'c> {
 impl Check<'_> {
     fn report(&mut self, source: &Source, rule: &'static str, what: impl Into<String>) {
         self.defects.push(Defect { rule, source: source.clone(), what: what.into(), help: None });
+    }
+
+    /// Lists and unions in one another have a limit before the stack of who checks a value has one.
+    fn simple_types(&mut self) {
+        let mut depths = vec![0; self.schemas.types.len()];
+        let deep = (0..depths.len()).find(|id| nested(self.schemas, *id, DEPTH_MAX, &mut depths) > DEPTH_MAX);
+        if let Some(noun) = deep.and_then(|id| self.schemas.types.get(id)) {
+            let source = noun.source.clone();
+            self.report(&source, "unsupported", format!("more than {DEPTH_MAX} lists and unions stand in one another"));
+        }
     }
 
     /// Part 1 §3.3.6: e-props-correct.4 and .6, and who may stand for whom (cos-equiv-class).
