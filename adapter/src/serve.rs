@@ -249,7 +249,10 @@ fn open(config: &Config, me: &Seat, genesis: Entry, key: SecretKey) -> Result<(N
     let introduction = config.ledger.introduction.as_deref().map(|bundle| introduced(bundle, founded)).transpose()?;
     let life = crate::replica::now().0;
     let settings = ledger::node::Config { node: me.node, life, election_ticks: ELECTION_TICKS, introduction, ..settings };
-    let node = Node::open(settings, store).map_err(|error| at(&error))?;
+    if let Some(error) = store.lacking() {
+        tracing::warn!(%error, "both copies of the client tags of these leaves are damaged, too: this node takes no part until others have sent them");
+    }
+    let node = Node::start(settings, store).map_err(|error| at(&error))?;
     let index = Index::open(&config.data.join("index")).map_err(|error| at(&error))?;
     Ok((node, index))
 }

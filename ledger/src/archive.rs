@@ -20,6 +20,8 @@ pub(crate) const TILES_0: &str = "tiles_0";
 pub(crate) const TILES_1: &str = "tiles_1";
 /// Tags of client ids, 16 octets each, and a CRC-32 after each 4,096.
 pub(crate) const CLIENTS: &str = "clients";
+/// The same again: what a node has had cannot be made anew where leaves are pruned.
+pub(crate) const CLIENTS_COPY: &str = "clients_copy";
 pub(crate) const CLIENTS_BLOCK: u64 = SEAL_EVERY * TAG as u64 + 4;
 const HASH: u64 = 32;
 /// Bundles and tiles kept in memory.
@@ -216,10 +218,15 @@ impl<M: Medium> Archive<M> {
         self.catalog().damage.clone()
     }
 
-    /// The client tags of 4,096 leaves; `None` if they are damaged.
+    /// The client tags of 4,096 leaves; `None` if both copies are damaged.
     pub(crate) fn tags(&self, block: u64) -> Option<Vec<Tag>> {
+        [CLIENTS, CLIENTS_COPY].into_iter().find_map(|file| self.tags_of(file, block))
+    }
+
+    /// What one of the two files has of them.
+    fn tags_of(&self, file: &str, block: u64) -> Option<Vec<Tag>> {
         let mut octets = vec![0; usize::try_from(CLIENTS_BLOCK).ok()?];
-        self.medium.read(CLIENTS, block * CLIENTS_BLOCK, &mut octets).ok()?;
+        self.medium.read(file, block * CLIENTS_BLOCK, &mut octets).ok()?;
         let tags = unchecked(&octets)?;
         Some(tags.as_chunks::<TAG>().0.iter().map(|tag| Tag(*tag)).collect())
     }

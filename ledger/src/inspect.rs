@@ -88,8 +88,8 @@ pub(crate) fn whole<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>,
 /// What is wrong with a file that opening a store does not read.
 pub(crate) fn oddity<M: Medium>(medium: &M, name: &str) -> Result<Option<String>, StoreError> {
     let text = || medium.read_all(name).map(|octets| String::from_utf8(octets).unwrap_or_default());
-    let known =
-        ["wal_", "seg_"].iter().any(|prefix| name.starts_with(prefix)) || ["tiles_0", "tiles_1", "clients", "floor"].contains(&name);
+    let known = ["wal_", "seg_"].iter().any(|prefix| name.starts_with(prefix))
+        || ["tiles_0", "tiles_1", "clients", "clients_copy", "floor"].contains(&name);
     Ok(if known || size_of(name).is_some() {
         None
     } else if let Some(size) = name.strip_prefix("note_") {

@@ -150,10 +150,18 @@ impl<M: Medium> Node<M> {
     /// saved as such follows in the first steps.
     ///
     /// # Errors
-    /// The genesis is not acceptable, no number is given and none is known for the node key, the store fails, or its leaves
-    /// contradict the checkpoint that was published of them.
-    pub fn open(config: Config, store: Store<M>) -> Result<Self, StoreError> {
-        let mut store = store;
+    /// The genesis is not acceptable, no number is given and none is known for the node key, the store fails or is
+    /// [lacking](Store::lacking), or its leaves contradict the checkpoint that was published of them.
+    pub fn open(config: Config, mut store: Store<M>) -> Result<Self, StoreError> {
+        store.refuse_lacking()?;
+        Self::start(config, store)
+    }
+
+    /// [`Node::open`] among others: over a store that is [lacking](Store::lacking) it takes no part until they have sent what mends it.
+    ///
+    /// # Errors
+    /// As [`Node::open`], but for that.
+    pub fn start(config: Config, mut store: Store<M>) -> Result<Self, StoreError> {
         let bad = |verdict: Verdict| StoreError::Diverged(format!("the genesis is not acceptable: {verdict}"));
         let genesis = Request::read(config.genesis.clone()).map_err(bad)?;
         let (founded, founding) = State::found(genesis).map_err(bad)?;
@@ -208,8 +216,10 @@ impl<M: Medium> Node<M> {
             config,
         };
         node.pace();
-        node.be_born()?;
-        node.recover()?;
+        if node.store().lacking().is_none() {
+            node.be_born()?;
+            node.recover()?;
+        }
         Ok(node)
     }
 
@@ -338,7 +348,7 @@ impl<M: Medium> Node<M> {
 
     /// Goes on from a snapshot that has just become durable, as a node does that starts. Who waits here still waits.
     fn go_on(&mut self) -> Result<(), StoreError> {
-        let mut next = Self::open(self.config.clone(), self.store().again()?)?;
+        let mut next = Self::start(self.config.clone(), self.store().again()?)?;
         assert!(next.state.size() >= self.state.size(), "a snapshot is only taken when it is ahead");
         std::mem::swap(&mut next.witness, &mut self.witness);
         std::mem::swap(&mut next.pending, &mut self.pending);
@@ -460,6 +470,10 @@ impl<M: Medium> Node<M> {
     pub fn steps(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp, outputs: &mut dyn Outbox) -> Result<(), StoreError> {
         self.late.drain(..).for_each(|output| outputs.put(output));
         self.look_at_members(outputs);
+        if self.store().lacking().is_some() {
+            inputs.into_iter().for_each(|input| self.be_mended(input, outputs));
+            return Ok(());
+        }
         let mut arrived = Vec::new();
         for input in inputs {
             match input {

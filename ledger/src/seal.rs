@@ -1,9 +1,9 @@
 //! Sealing: the leaves since the last seal become a segment, tiles and client tags, and the state a snapshot, off the hot path.
 
-use crate::archive::{Archive, CLIENTS, CLIENTS_BLOCK, TILES_0, TILES_1};
+use crate::archive::{Archive, CLIENTS, CLIENTS_COPY, TILES_0, TILES_1};
 use crate::clients::Tag;
 use crate::medium::{Medium, StoreError};
-use crate::segment::{BUNDLE, SEAL_EVERY, Segment, Writer, checked, put_file};
+use crate::segment::{BUNDLE, SEAL_EVERY, Segment, Writer, put_file};
 use crate::snapshot::{Snapshot, name};
 use crate::tail::Run;
 use crate::tree::{Hash, root_of};
@@ -64,18 +64,13 @@ impl<M: Medium> Archive<M> {
     /// Appends leaf hashes, their roots and client tags to their files, and makes them durable.
     pub(crate) fn write_caches(&self, first: u64, hashes: &[Hash], tags: &[Tag]) -> Result<Vec<Hash>, StoreError> {
         assert!(first.is_multiple_of(SEAL_EVERY) && hashes.len() == tags.len(), "a seal begins where one ended");
-        [TILES_0, TILES_1, CLIENTS].iter().try_for_each(|name| self.ensure(name))?;
+        [TILES_0, TILES_1].iter().try_for_each(|name| self.ensure(name))?;
         let flat = |hashes: &[Hash]| hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>();
         let roots: Vec<Hash> = hashes.chunks_exact(256).filter_map(root_of).collect();
         self.medium.write(TILES_0, first * 32, &flat(hashes))?;
         self.medium.write(TILES_1, first / BUNDLE * 32, &flat(&roots))?;
-        for (block, tags) in (first / SEAL_EVERY..).zip(tags.chunks(4096)) {
-            let octets = checked(tags.iter().flat_map(|tag| tag.0).collect());
-            self.medium.write(CLIENTS, block * CLIENTS_BLOCK, &octets)?;
-        }
-        for name in [TILES_0, TILES_1, CLIENTS] {
-            self.medium.sync(name)?;
-        }
+        [TILES_0, TILES_1].iter().try_for_each(|name| self.medium.sync(name))?;
+        [CLIENTS, CLIENTS_COPY].iter().try_for_each(|name| self.write_tags(name, first / SEAL_EVERY, tags))?;
         Ok(roots)
     }
 }

@@ -55,12 +55,14 @@ pub struct Store<M: Medium> {
     covered: VecDeque<u64>,
     stopped: bool,
     repairs: Vec<Torn>,
+    /// Why it is not known which clients' records are sealed.
+    lacking: Option<StoreError>,
 }
 
 /// Opening.
 impl<M: Medium> Store<M> {
     /// Opens what is on a medium, or begins. `ledger` is the genesis fingerprint; `at_rest` encrypts what is sealed from now on.
-    /// Damaged segments do not stop it: see [`Store::damaged`].
+    /// Damaged segments do not stop it: see [`Store::damaged`]; with [`Store::lacking`] it is only to be mended.
     ///
     /// # Errors
     /// The log or the snapshot is damaged or of another ledger, a key at rest is missing, or the medium failed.
@@ -77,14 +79,16 @@ impl<M: Medium> Store<M> {
         let (mut wal, torn) = Wal::open(medium.clone(), ledger)?;
         let floor = read_floor(&medium, &names)?;
         let archive = Archive::new(medium.clone(), *ledger, at_rest, floor);
+        let mut lacking = None;
         let mut clients = Clients::with_capacity(snapshot.as_ref().map_or(0, |snapshot| snapshot.size));
         if let Some(snapshot) = &snapshot {
             wal.follow(snapshot.raft_index, snapshot.raft_term)?;
             archive.take_up(&names, snapshot)?;
             for block in 0..snapshot.size / SEAL_EVERY {
-                let tags = archive.tags(block).map_or_else(|| archive.remake_tags(block), Ok)?;
-                for (index, tag) in (block * SEAL_EVERY..).zip(tags) {
-                    clients.put(tag, index);
+                match archive.tags(block).map_or_else(|| archive.remake_tags(block), Ok) {
+                    Ok(tags) => (block * SEAL_EVERY..).zip(tags).for_each(|(index, tag)| clients.put(tag, index)),
+                    Err(error @ StoreError::Corrupt { .. }) => lacking = lacking.or(Some(error)),
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -108,6 +112,7 @@ impl<M: Medium> Store<M> {
             covered: VecDeque::new(),
             stopped: false,
             repairs,
+            lacking,
         })
     }
 
@@ -153,6 +158,25 @@ impl<M: Medium> Store<M> {
     #[must_use]
     pub fn mended(&self) -> Vec<Damage> {
         self.archive.mended()
+    }
+
+    /// The damaged bundle without which nobody knows which clients' records were sealed: both copies of their tags are damaged, too. When
+    /// it is mended, the store must be opened again.
+    #[must_use]
+    pub fn lacking(&self) -> Option<&StoreError> {
+        self.lacking.as_ref()
+    }
+
+    /// [`Store::lacking`] as an error that says what to do.
+    pub(crate) fn refuse_lacking(&mut self) -> Result<(), StoreError> {
+        self.lacking.take().map_or(Ok(()), |error| match error {
+            StoreError::Corrupt { path, offset, what } => {
+                let advice = "and so are both copies of the client tags of its leaves: a node that runs mends it from the others, or put the \
+                              file of this name from another node here, it is the same";
+                Err(StoreError::Corrupt { path, offset, what: format!("{what}, {advice}") })
+            }
+            other => Err(other),
+        })
     }
 
     /// The torn ends that were cut off when the store was opened.

@@ -218,7 +218,7 @@ fn a_client_id_is_found_wherever_its_leaf_is() {
 #[test]
 fn caches_are_made_anew() {
     let medium = sealed(2, None);
-    for gone in [&["tiles_0"][..], &["tiles_1"], &["clients"], &["tiles_0", "tiles_1", "clients"]] {
+    for gone in [&["tiles_0"][..], &["tiles_1"], &["clients"], &["clients_copy"], &["tiles_0", "tiles_1", "clients", "clients_copy"]] {
         let copy = medium.fork();
         gone.iter().for_each(|name| copy.remove(name).unwrap());
         let mut store = open(&copy).unwrap();
@@ -360,7 +360,7 @@ fn every_flipped_bit_is_found_and_its_file_is_named() {
                 }
             }
             "tiles_1" => (0..length).step_by(197).for_each(|at| named(&name, &[at], 1)),
-            "clients" => named(&name, &[0, 65_539, 65_540, 140_000, length - 1], 4),
+            "clients" | "clients_copy" => named(&name, &[0, 65_539, 65_540, 140_000, length - 1], 4),
             _ if name.starts_with("snap_") => (0..length).step_by(23).for_each(|at| named(&name, &[at], 1)),
             other => panic!("{other} is not covered"),
         }

@@ -156,6 +156,53 @@ fn a_damaged_bundle_comes_back_from_another_node() {
 }
 
 #[test]
+fn a_node_that_cannot_know_what_it_has_had_takes_no_part_until_others_have_mended_it() {
+    let mut city = city();
+    write(&mut city, 0, 34);
+    city.tick(30);
+    for whole_segment in [false, true] {
+        let down = 1 + city.leader().unwrap() % 3;
+        let member = city::MEMBERS[usize::try_from(down - 1).unwrap()];
+        let medium = city.kill(down).medium().clone();
+        let segment = medium.list().unwrap().into_iter().find(|name| name.starts_with("seg_")).unwrap();
+        let wholes: Vec<_> =
+            [segment.as_str(), "clients", "clients_copy"].map(|name| (name.to_owned(), medium.octets(name).unwrap())).into();
+        for (name, whole) in &wholes {
+            let mut octets = whole.clone();
+            let at = if name.starts_with("clients") { 30_000 } else { octets.len() / 2 };
+            octets[at] ^= 1;
+            medium.put(name, octets);
+        }
+        if whole_segment {
+            medium.remove(&segment).unwrap();
+        }
+        let opened = || store(medium.clone());
+        let config = Config { node: down, ..Config::new(member, genesis(3), node_key(member)) };
+        let refused = Node::open(config.clone(), opened()).unwrap_err().to_string();
+        assert!(refused.contains(&segment) && refused.contains("client tags"), "{refused}");
+        // It hears nobody who could tell it, and says nothing of what it had: others go on.
+        city.nodes.insert(down, Node::start(config.clone(), opened()).unwrap());
+        city.cut = [down].into();
+        let held = city.nodes[&down].status();
+        write(&mut city, 100 + 100 * u64::from(whole_segment), 2);
+        city.step(down, Input::Propose { ticket: 70, entry: batch(&[log("anew", "transport", None)], &["transport"]) });
+        assert_eq!(city.answers.remove(&70), Some(Answer::Busy));
+        let status = city.nodes[&down].status();
+        assert_eq!((status.size, status.term, status.commit), (held.size, held.term, held.commit), "no vote, no entry, no leaf");
+        // And it starts again and again so.
+        city.nodes.remove(&down);
+        city.nodes.insert(down, Node::start(config, opened()).unwrap());
+        city.cut.clear();
+        check_same(&mut city);
+        for (name, whole) in wholes {
+            assert!(medium.octets(&name).is_some_and(|octets| octets.starts_with(&whole)), "{name}");
+        }
+        write(&mut city, 150 + 100 * u64::from(whole_segment), 20);
+        check_same(&mut city);
+    }
+}
+
+#[test]
 fn a_flipped_bit_in_any_file_is_found_within_a_second_named_and_mended() {
     let mut city = city();
     write(&mut city, 0, 20);
@@ -228,6 +275,24 @@ fn a_pruned_node_says_so_and_goes_on() {
     write(&mut city, 80, 20);
     check_roots(&mut city);
     assert_eq!((city.damaged.len(), city.nodes[&pruned].store().floor()), (0, SEGMENT));
+    // What tells its client ids apart is there twice: while it runs, and when it starts.
+    let medium = city.nodes[&pruned].store().medium().clone();
+    for name in ["clients", "clients_copy"] {
+        let whole = medium.octets(name).unwrap();
+        for starts in [false, true] {
+            let mut octets = whole.clone();
+            octets[1_000] ^= 4;
+            medium.put(name, octets);
+            if starts {
+                city.kill(pruned);
+                city.nodes.insert(pruned, open(pruned, member, store(medium.clone())));
+            }
+            city.tick(800);
+            assert!(medium.octets(name).unwrap() == whole, "{name}");
+        }
+    }
+    assert_eq!(city.damaged.len(), 4);
+    check_roots(&mut city);
 }
 
 fn check_roots(city: &mut Network<Scratch>) {

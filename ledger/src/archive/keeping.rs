@@ -1,6 +1,6 @@
 //! What is sealed, kept whole: read again and again, mended here or from a peer, pruned, its keys wrapped anew.
 
-use super::{Archive, CLIENTS, CLIENTS_BLOCK, Damage, HASH, TILES_0, TILES_1};
+use super::{Archive, CLIENTS, CLIENTS_BLOCK, CLIENTS_COPY, Damage, HASH, TILES_0, TILES_1};
 use crate::clients::Tag;
 use crate::examine::Crew;
 use crate::medium::{Medium, StoreError};
@@ -32,7 +32,7 @@ impl<M: Medium> Archive<M> {
         let blocks = self.size() / SEAL_EVERY;
         if blocks > 0 {
             // None is made by two at once.
-            [TILES_0, TILES_1, CLIENTS].into_iter().try_for_each(|cache| self.ensure(cache))?;
+            [TILES_0, TILES_1, CLIENTS, CLIENTS_COPY].into_iter().try_for_each(|cache| self.ensure(cache))?;
         }
         let part = |(archive, block): (Self, u64)| {
             let mut found = Vec::new();
@@ -156,12 +156,19 @@ impl<M: Medium> Archive<M> {
     }
 
     fn scrub_block(&self, block: u64, found: &mut Vec<Damage>) -> Result<(), StoreError> {
-        if self.tags(block).is_some() {
+        let damaged: Vec<&str> = [CLIENTS, CLIENTS_COPY].into_iter().filter(|file| self.tags_of(file, block).is_none()).collect();
+        for file in &damaged {
+            let what = format!("client tags of leaves {} on do not match their checksum", block * SEAL_EVERY);
+            found.push(Damage { file: (*file).to_owned(), offset: block * CLIENTS_BLOCK, bundle: None, what });
+        }
+        if damaged.is_empty() {
             return Ok(());
         }
-        let what = format!("client tags of leaves {} on do not match their checksum", block * SEAL_EVERY);
-        found.push(Damage { file: CLIENTS.to_owned(), offset: block * CLIENTS_BLOCK, bundle: None, what });
-        self.mend_tags(block).map(drop)
+        match self.mend_tags(block) {
+            // Their bundle is damaged, too, and noted: they are made when it is mended, or were pruned with it.
+            Err(StoreError::Corrupt { .. } | StoreError::Pruned(_)) => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// Makes a cache's file if it is missing.
@@ -173,34 +180,42 @@ impl<M: Medium> Archive<M> {
         self.medium.sync_names()
     }
 
-    /// [`Archive::mend_tags`] when a store is opened, noted. Without tags a node does not know which records it has had before, so that it
-    /// must not go on; and the bundle that they are made from is mended by a node that goes on.
+    /// [`Archive::mend_tags`] when a store is opened, noted.
     pub(crate) fn remake_tags(&self, block: u64) -> Result<Vec<Tag>, StoreError> {
-        self.note_mended(CLIENTS, block * CLIENTS_BLOCK, "client tags that do not match their checksum");
-        self.mend_tags(block).map_err(|error| match error {
-            StoreError::Corrupt { path, offset, what } => {
-                let advice = "and so are the client tags of its leaves: put the file of this name from another node here, it is the same";
-                StoreError::Corrupt { path, offset, what: format!("{what}, {advice}") }
-            }
-            other => other,
-        })
+        for file in [CLIENTS, CLIENTS_COPY] {
+            self.note_mended(file, block * CLIENTS_BLOCK, "client tags that do not match their checksum");
+        }
+        self.mend_tags(block)
     }
 
-    /// Makes the client tags of 4,096 leaves anew from the leaves. Those of pruned leaves are gone.
+    /// Writes both copies of the client tags of 4,096 leaves anew: from the one that is whole, or from the leaves.
     ///
     /// # Errors
-    /// A leaf is pruned or damaged, or the medium failed.
+    /// Neither is, and a leaf is pruned or damaged; or the medium failed.
     pub(crate) fn mend_tags(&self, block: u64) -> Result<Vec<Tag>, StoreError> {
-        let mut tags = Vec::new();
-        for index in block * SEAL_EVERY..(block + 1) * SEAL_EVERY {
-            let client = client_of(&self.leaf(index)?).ok_or_else(|| StoreError::Diverged(format!("leaf {index} cannot be read")))?;
-            tags.push(Tag::of(&client));
+        let tags = self.tags(block).map_or_else(|| self.tags_of_leaves(block), Ok)?;
+        for file in [CLIENTS, CLIENTS_COPY].into_iter().filter(|file| self.tags_of(file, block).is_none()) {
+            self.write_tags(file, block, &tags)?;
         }
-        self.ensure(CLIENTS)?;
-        let octets = checked(tags.iter().flat_map(|tag| tag.0).collect());
-        self.medium.write(CLIENTS, block * CLIENTS_BLOCK, &octets)?;
-        self.medium.sync(CLIENTS)?;
         Ok(tags)
+    }
+
+    fn tags_of_leaves(&self, block: u64) -> Result<Vec<Tag>, StoreError> {
+        let tag = |index| {
+            let client = client_of(&self.leaf(index)?).ok_or_else(|| StoreError::Diverged(format!("leaf {index} cannot be read")))?;
+            Ok(Tag::of(&client))
+        };
+        (block * SEAL_EVERY..(block + 1) * SEAL_EVERY).map(tag).collect()
+    }
+
+    /// Writes client tags from a block of 4,096 on, durably.
+    pub(crate) fn write_tags(&self, file: &str, block: u64, tags: &[Tag]) -> Result<(), StoreError> {
+        self.ensure(file)?;
+        for (block, tags) in (block..).zip(tags.chunks(4096)) {
+            let octets = checked(tags.iter().flat_map(|tag| tag.0).collect());
+            self.medium.write(file, block * CLIENTS_BLOCK, &octets)?;
+        }
+        self.medium.sync(file)
     }
 
     /// Puts a bundle that a peer has back where it belongs.

@@ -2,7 +2,7 @@
 
 use super::{Archive, Damage, HASH, TILES_0, TILES_1, hashes_of};
 use crate::medium::{Medium, StoreError};
-use crate::segment::{BUNDLE, Segment, leaves_of, name, span};
+use crate::segment::{self, BUNDLE, Segment, leaves_of, span};
 use crate::snapshot::Snapshot;
 use crate::tree::{Hash, Tree, leaf_hash, root_of, root_over};
 use std::ops::Range;
@@ -23,7 +23,8 @@ impl<M: Medium> Archive<M> {
                 continue;
             }
             if first > at {
-                self.lose(at..first, name, "a segment before this one is missing");
+                let missing = format!("missing: leaves {at} to {} were in it", first - 1);
+                self.lose(at..first, &segment::name(at, first), &missing);
             }
             at = end;
             match Segment::open(&self.medium, name, &self.ledger, self.at_rest.as_ref()) {
@@ -36,7 +37,8 @@ impl<M: Medium> Archive<M> {
             }
         }
         if at < snapshot.size {
-            self.lose(at..snapshot.size, &name(at, snapshot.size), "the last segments are missing");
+            let missing = format!("missing: leaves {at} to {} were in it", snapshot.size - 1);
+            self.lose(at..snapshot.size, &segment::name(at, snapshot.size), &missing);
         }
         self.add(None, &roots);
         Ok(())

@@ -1,8 +1,9 @@
 //! The watch over the disk: all of it is read again and again, damage is named, and put right here or from another node.
 
 use super::job::{Job, Work};
-use super::{Node, Outbox, Output};
+use super::{Answer, Input, Node, Outbox, Output};
 use crate::archive::Damage;
+use crate::frame::Frame;
 use crate::medium::{Medium, StoreError};
 use crate::scrub::Swept;
 use std::collections::{BTreeSet, VecDeque};
@@ -90,7 +91,31 @@ impl<M: Medium> Node<M> {
         match mended {
             // What came was not it: it is still damaged, and asked for again.
             Err(StoreError::Diverged(_)) => Ok(()),
+            Ok(()) if self.store().lacking().is_some() && self.store().damaged().iter().all(|damage| damage.bundle.is_none()) => {
+                self.go_on()
+            }
             other => other,
+        }
+    }
+
+    /// An input while it is not known which records were sealed here: nothing is voted for, stored or applied. Damaged bundles are asked
+    /// for, and others are given what they ask for.
+    pub(super) fn be_mended(&mut self, input: Input, outputs: &mut dyn Outbox) {
+        match input {
+            Input::Tick => {
+                self.ticks += 1;
+                self.take_on(outputs);
+                self.keep_watch(outputs);
+                self.give();
+            }
+            Input::Message { from, octets } if self.members.contains_key(&from) => match Frame::decode(&octets) {
+                Some(Frame::Want { item, part }) => self.wishes.add(from, item, part),
+                Some(Frame::Piece { item, part, parts, octets }) => self.piece(from, (item, part, parts), &octets, outputs),
+                _ => {}
+            },
+            Input::Propose { ticket, .. } => outputs.put(Output::Answer { ticket, answer: Answer::Busy }),
+            Input::Read { ticket } => self.reads.add(ticket),
+            _ => {}
         }
     }
 }

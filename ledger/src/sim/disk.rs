@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const SECTOR: usize = 512;
+/// Of a thousand times that a disk rots.
+const ALL_AT_ONCE: u64 = 100;
 
 /// Which operations fail, of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +38,7 @@ struct Inner {
     /// The process dies at this operation from now.
     dies_in: Option<u64>,
     dead: bool,
+    rotten: bool,
     operations: u64,
 }
 
@@ -70,6 +73,7 @@ impl Disk {
             faults: Faults::default(),
             dies_in: None,
             dead: false,
+            rotten: false,
             operations: 0,
         })))
     }
@@ -107,19 +111,27 @@ impl Disk {
         }
     }
 
-    /// Flips a bit of a sealed file. False if there is none.
+    /// Flips a bit of a sealed file; now and then of a segment and, at one place, of both copies of the client tags, which leaves nothing
+    /// to make these anew from. False if there is nothing sealed.
     pub(crate) fn rot(&self) -> bool {
         let mut inner = self.inner();
-        let sealed = |name: &&String| name.starts_with("seg_") || ["tiles_0", "tiles_1", "clients"].contains(&name.as_str());
+        let caches = ["tiles_0", "tiles_1", "clients", "clients_copy"];
+        let sealed = |name: &&String| name.starts_with("seg_") || caches.contains(&name.as_str());
         let names: Vec<String> = inner.names.keys().filter(sealed).cloned().collect();
-        let Some(file) = inner.dice.pick(&names).and_then(|name| inner.names.get(name)).copied() else { return false };
-        let Inner { dice, files, .. } = &mut *inner;
-        let Some(file) = files.get_mut(&file).filter(|file| !file.octets.is_empty()) else { return false };
-        let at = place(dice.below(file.octets.len() as u64));
-        if let Some(octet) = file.octets.get_mut(at) {
-            *octet ^= 1 << dice.below(8);
+        let segments: Vec<String> = names.iter().filter(|name| name.starts_with("seg_")).cloned().collect();
+        if !segments.is_empty() && inner.dice.chance(ALL_AT_ONCE) {
+            inner.rotten = true;
+            let segment = inner.dice.pick(&segments).cloned().unwrap_or_default();
+            let at = inner.dice.below(1 << 16);
+            return inner.flip(&segment, None) && inner.flip("clients", Some(at)) && inner.flip("clients_copy", Some(at));
         }
-        true
+        let one = inner.dice.pick(&names).cloned();
+        one.is_some_and(|name| inner.flip(&name, None))
+    }
+
+    /// Whether it has lost what it cannot make anew: then the process may end, and start again to be mended.
+    pub(crate) fn is_rotten(&self) -> bool {
+        self.inner().rotten
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -167,6 +179,18 @@ impl File {
 }
 
 impl Inner {
+    /// Flips a bit of a file: in this octet, or in any.
+    fn flip(&mut self, name: &str, at: Option<u64>) -> bool {
+        let Inner { dice, files, names, .. } = self;
+        let Some(file) = names.get(name).and_then(|file| files.get_mut(file)).filter(|file| !file.octets.is_empty()) else { return false };
+        let length = file.octets.len() as u64;
+        let at = place(at.map_or_else(|| dice.below(length), |at| at % length));
+        if let Some(octet) = file.octets.get_mut(at) {
+            *octet ^= 1 << dice.below(8);
+        }
+        true
+    }
+
     /// Counts an operation; an error is the process's death or a fault.
     fn operate(&mut self, what: &'static str, name: &str, permille: u64) -> Result<(), StoreError> {
         self.operations += 1;

@@ -410,7 +410,10 @@ impl World {
 
     /// The process ended: by a fault of its disk, or because it disagrees with itself, which it may not.
     fn died(&mut self, name: u64, error: &StoreError) -> Result<(), Violation> {
-        if !matches!(error, StoreError::Io { .. } | StoreError::Stopped) {
+        let rotten = self.machines.get(&name).is_some_and(|machine| machine.disk.is_rotten());
+        let expected =
+            matches!(error, StoreError::Io { .. } | StoreError::Stopped) || matches!(error, StoreError::Corrupt { .. } if rotten);
+        if !expected {
             return Err(Violation { rule: "sound", what: format!("node {name} stopped: {error}") });
         }
         self.kill(name);
@@ -593,5 +596,5 @@ impl World {
 fn open(member: &str, life: u64, disk: Disk) -> Result<Node<Disk>, StoreError> {
     let genesis = city::genesis();
     let store = Store::open(disk, &Hash::of(genesis.body()), None)?.with_segments_of(SEGMENT_LEAVES);
-    Node::open(Config { life, ..Config::new(member, genesis, city::node_key(member)) }, store)
+    Node::start(Config { life, ..Config::new(member, genesis, city::node_key(member)) }, store)
 }
