@@ -28,6 +28,7 @@ mod xsd_show;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use later::Later;
 use session::Failure;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -105,21 +106,9 @@ pub enum Verb {
     /// Example: waybill salt erase --config energy/waybill.toml --subject owner-id=310107195104077850
     #[command(subcommand)]
     Salt(Later<Salt>),
-    /// Mappings, from an unknown schema to unified records: scaffold, check, explain, test, run, diff, coverage, and more.
-    ///
-    /// Example: waybill map check mappings/health/visit.map.xml
-    #[command(subcommand)]
-    Map(Later<map::Map>),
-    /// Contracts of legacy systems: check, import.
-    ///
-    /// Example: waybill wsdl check mappings/health/visit.wsdl
-    #[command(subcommand)]
-    Wsdl(Later<wsdl::Wsdl>),
-    /// Schemas: check them, show what they declare, validate documents of any length.
-    ///
-    /// Example: waybill xsd validate --schema mappings/health/visit.xsd mappings/health/tests/payers/in.xml
-    #[command(subcommand)]
-    Xsd(Later<xsd::Xsd>),
+    /// Those that talk to nobody.
+    #[command(flatten)]
+    Alone(Alone),
     /// Measures: the ledger beside etcd, the disks alone, parsing and validating beside libxml2 and Xerces.
     ///
     /// Example: waybill bench ledger --peer etcd --etcd /usr/bin/etcd --quick
@@ -135,6 +124,34 @@ pub enum Verb {
     /// A ledger node without services, as `bench` measures it.
     #[command(hide = true)]
     LedgerNode(crate::bench::LedgerNode),
+}
+
+/// The verbs that talk to nobody. They are short, and a script runs them by the hundred.
+#[derive(Debug, Subcommand)]
+pub enum Alone {
+    /// Mappings, from an unknown schema to unified records: scaffold, check, explain, test, run, diff, coverage, and more.
+    ///
+    /// Example: waybill map check mappings/health/visit.map.xml
+    #[command(subcommand)]
+    Map(Later<map::Map>),
+    /// Contracts of legacy systems: check, import.
+    ///
+    /// Example: waybill wsdl check mappings/health/visit.wsdl
+    #[command(subcommand)]
+    Wsdl(Later<wsdl::Wsdl>),
+    /// Schemas: check them, show what they declare, validate documents of any length.
+    ///
+    /// Example: waybill xsd validate --schema mappings/health/visit.xsd mappings/health/tests/payers/in.xml
+    #[command(subcommand)]
+    Xsd(Later<xsd::Xsd>),
+}
+
+/// A command line whose verb is one of these: the others need not be described to read it.
+#[derive(Debug, Parser)]
+#[command(name = "waybill", version)]
+struct AloneArguments {
+    #[command(subcommand)]
+    verb: Alone,
 }
 
 /// Arguments of `demo`.
@@ -456,7 +473,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Arguments::parse().verb) {
+    match run(parse()) {
         Ok(()) => match print::failed() {
             None => ExitCode::SUCCESS,
             Some(error) => {
@@ -474,12 +491,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn parse() -> Verb {
+    let first = std::env::args_os().nth(1);
+    let alone = first.as_deref().and_then(OsStr::to_str).is_some_and(Alone::has_subcommand);
+    if alone { Verb::Alone(AloneArguments::parse().verb) } else { Arguments::parse().verb }
+}
+
 /// The verbs that talk to nobody need no runtime: it starts a thread for each processor.
 fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Map(Later(verb)) => map::run(&verb),
-        Verb::Wsdl(Later(verb)) => wsdl::run(&verb),
-        Verb::Xsd(Later(verb)) => xsd::run(&verb),
+        Verb::Alone(Alone::Map(Later(verb))) => map::run(&verb),
+        Verb::Alone(Alone::Wsdl(Later(verb))) => wsdl::run(&verb),
+        Verb::Alone(Alone::Xsd(Later(verb))) => xsd::run(&verb),
         Verb::Sim(verb) => sim::run(&verb),
         talking => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -508,7 +531,7 @@ async fn talk(verb: Verb) -> Result<(), Failure> {
         Verb::Brake(Later(verb)) => govern::brake(verb).await,
         Verb::Ledger(Later(verb)) => ledger::run(verb).await,
         Verb::Salt(Later(verb)) => salt::run(verb).await,
-        verb @ (Verb::Map(_) | Verb::Wsdl(_) | Verb::Xsd(_) | Verb::Sim(_)) => run(verb),
+        verb @ (Verb::Alone(_) | Verb::Sim(_)) => run(verb),
         Verb::Bench(Later(verb)) => crate::bench::run(verb).await,
         Verb::LegacySystem(arguments) => crate::city::legacy(&arguments).await,
         Verb::LedgerNode(arguments) => Ok(crate::bench::member::run(&arguments).await?),

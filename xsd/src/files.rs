@@ -60,8 +60,10 @@ impl Folders {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut octets = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    // A limited reader does not say how much to expect, and is read in a dozen small steps.
+    let expected = file.metadata().map_or(0, |metadata| metadata.len().min(FILE_BYTES_MAX) + 1);
+    let mut octets = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut octets).map_err(|error| error.to_string())?;
     match u64::try_from(octets.len()) {
         Ok(..=FILE_BYTES_MAX) => Ok(octets),
