@@ -2,7 +2,7 @@
 
 mod branches;
 
-use crate::coverage::{Coverage, Key, Open, Touch, Walk, Whole};
+use crate::coverage::{Coverage, Key, Leaf, State, Touch, Walk, Whole};
 use crate::diagnostic::{Report, meant};
 use crate::document::{Block, Document, Origin, Rule, RuleKind, Set, When};
 use crate::graph::Graph;
@@ -11,7 +11,7 @@ use crate::kept::{ROOT, is_plain};
 use crate::path::Path;
 use crate::plan::{self, CodeTable, Guard, Last, Names, Op, OpKind, Plan};
 use crate::source::{End, Node, Nodes, Resolved, Source};
-use crate::target::{Aim, Draft, Target, Times};
+use crate::target::{Aim, Draft, Target, Times, Written};
 use crate::xslt::Stylesheet;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ pub(crate) struct Compiler<'a> {
 pub(crate) struct Compiled {
     pub(crate) plan: Plan,
     pub(crate) coverage: Coverage,
+    pub(crate) leaves: Vec<Leaf>,
 }
 
 /// Where rules stand: what they read from and what they write to.
@@ -56,8 +57,9 @@ impl<'a> Compiler<'a> {
         let document = self.document;
         let Some(root) = self.source.graph.global(&document.source.root) else {
             self.no_root();
-            return Compiled { plan: self.plan, coverage: Coverage::default() };
+            return Compiled { plan: self.plan, coverage: Coverage::default(), leaves: Vec::new() };
         };
+        self.source.top = root.type_id;
         let root = self.source.root(&document.source.root, &root);
         let mut windows: Vec<(Node, Place)> = Vec::new();
         // m:once at the start asks where the first record stands, so records come first.
@@ -78,11 +80,11 @@ impl<'a> Compiler<'a> {
         self.covered();
         // Where a block could not be compiled its leaves would all seem forgotten.
         let whole = self.plan.blocks.len() == document.blocks.len();
-        let coverage = if whole { self.cover(&root, windows) } else { Coverage::default() };
+        let (coverage, leaves) = if whole { self.cover(&root, windows) } else { Default::default() };
         self.source.kept.finish();
         self.plan.kept = self.source.kept;
         self.plan.names = self.names.take();
-        Compiled { plan: self.plan, coverage }
+        Compiled { plan: self.plan, coverage, leaves }
     }
 
     fn no_root(&mut self) {
@@ -128,7 +130,7 @@ impl<'a> Compiler<'a> {
         let mut draft = Draft::new(child.type_id, target.show(named.root), child.declared);
         let slot = target.slot(named.root, 0);
         let ops = self.rules(&block.rules, &Site { focus: &focus, target }, &mut draft);
-        target.finish(&draft, block.place, self.report);
+        target.finish(&draft, &self.source.turns, block.place, self.report);
         let node = window.is_some().then(|| focus.last().cloned()).flatten();
         let (when, guards) = (block.when, Vec::new());
         let ignores_others = block.ignores_others;
@@ -185,9 +187,10 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn cover(&mut self, root: &Node, mut windows: Vec<(Node, Place)>) -> Coverage {
+    fn cover(&mut self, root: &Node, mut windows: Vec<(Node, Place)>) -> (Coverage, Vec<Leaf>) {
         let (graph, scope, touch) = (self.source.graph, self.source.scope, self.source.touch.clone());
-        let mut total = Coverage::default();
+        let turns = std::mem::take(&mut self.source.turns);
+        let (mut total, mut all) = (Coverage::default(), Vec::new());
         let mut headers = touch.clone();
         windows.dedup_by(|(left, _), (right, _)| left.keys == right.keys);
         for (window, place) in &windows {
@@ -197,35 +200,46 @@ impl<'a> Compiler<'a> {
                     here = here.and_then(|here| here.child(name));
                 }
             }
-            let mut walk = Walk::new(graph, scope);
+            let mut walk = Walk::new(graph, scope, &turns, &window.keys);
             walk.element(window.type_id, here.unwrap_or(&touch), "");
-            let (coverage, open) = walk.finish();
-            total.mapped += coverage.mapped;
-            total.ignored += coverage.ignored;
-            total.opaque += coverage.opaque;
-            total.unaccounted += coverage.unaccounted;
-            self.open("SM300", &open, *place);
+            let (coverage, leaves) = walk.finish();
+            total += coverage;
+            self.open("SM300", &leaves, *place);
+            all.extend(leaves);
             headers.at(&window.keys, &|touch| *touch = Touch::ignored());
         }
         let place = self.document.blocks.first().map_or(root.declared.as_ref().map(|at| at.place).unwrap_or_default(), |block| block.place);
-        let mut walk = Walk::new(graph, scope);
+        let mut walk = Walk::new(graph, scope, &turns, &[]);
         walk.element(root.type_id, &headers, "");
-        let (coverage, open) = walk.finish();
+        let (coverage, leaves) = walk.finish();
+        self.open(if windows.is_empty() { "SM300" } else { "SM301" }, &leaves, place);
         if windows.is_empty() {
-            total = coverage;
+            (total, all) = (coverage, leaves);
         }
-        self.open(if windows.is_empty() { "SM300" } else { "SM301" }, &open, place);
-        total
+        (total, all)
     }
 
-    fn open(&mut self, code: &'static str, leaves: &[Open], place: Place) {
+    fn open(&mut self, code: &'static str, leaves: &[Leaf], place: Place) {
         let what = if code == "SM301" { "header" } else { "leaf" };
-        for (leaf, declared) in leaves {
-            let text = format!("source {what} '{leaf}' is neither mapped nor ignored");
+        for leaf in leaves.iter().filter(|leaf| leaf.open) {
+            let path = &leaf.path;
             let up = if code == "SM301" { "../" } else { "" };
-            let prefix = if leaf.contains('{') { "declare a prefix for the namespace in braces, then " } else { "" };
-            let help = format!("{prefix}map it, or add an m:ignore with path '{up}{leaf}' and a reason");
-            self.report.warning(code, place, text).declared_at(declared.clone()).helped(help);
+            let prefix = if path.contains('{') { "declare a prefix for the namespace in braces, then " } else { "" };
+            let (code, place, text, help) = match (&leaf.lost, leaf.state) {
+                (Some((case, place)), State::Decides) => {
+                    let text = format!("source {what} '{path}' only decides, and its value is lost where {case}");
+                    ("SM304", *place, text, format!("{prefix}read it, or say in that branch with m:ignore why it may be lost"))
+                }
+                (Some((case, place)), _) => {
+                    let text = format!("source {what} '{path}' is read in some branches only: it is lost where {case}");
+                    ("SM303", *place, text, format!("{prefix}read it there, too, or say there with m:ignore why it may be lost"))
+                }
+                (None, _) => {
+                    let text = format!("source {what} '{path}' is neither mapped nor ignored");
+                    (code, place, text, format!("{prefix}map it, or add an m:ignore with path '{up}{path}' and a reason"))
+                }
+            };
+            self.report.warning(code, place, text).declared_at(leaf.declared.clone()).helped(help);
         }
     }
 
@@ -239,7 +253,7 @@ impl<'a> Compiler<'a> {
             RuleKind::In { path, select: None, rules } => {
                 let (aim, slot) = self.aim_element(path, rule.place, site, draft)?;
                 let ops = self.inside(rules, &aim, rule.place, site);
-                draft.write(&aim, Times::ONCE);
+                draft.write(&aim, Times::ONCE, &self.written(None));
                 Some(OpKind::In { through: aim.through, slot, select: None, ops })
             }
             RuleKind::In { path, select: Some(select), rules } => {
@@ -247,16 +261,20 @@ impl<'a> Compiler<'a> {
                 let found = self.select(select, rule.place, site)?;
                 self.not_many(&found, rule.place);
                 let (focus, (aim, slot)) = (self.element_focus(&found, rule.place)?, aim?);
+                let forked = self.where_there(&found, rule.place);
                 let ops = self.inside(rules, &aim, rule.place, &Site { focus: &focus, target: site.target });
-                draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE });
+                self.source.turns.left(forked);
+                draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE }, &self.written(Some(&found)));
                 Some(OpKind::In { through: aim.through, slot, select: Some(found.select), ops })
             }
             RuleKind::Each { path, select, rules } => {
                 let aim = self.aim_element(path, rule.place, site, draft);
                 let found = self.select(select, rule.place, site)?;
                 let (focus, (aim, slot)) = (self.element_focus(&found, rule.place)?, aim?);
+                let forked = self.where_there(&found, rule.place);
                 let ops = self.inside(rules, &aim, rule.place, &Site { focus: &focus, target: site.target });
-                draft.write(&aim, Times { min: usize::from(!found.optional), max: if found.many { None } else { Some(1) } });
+                self.source.turns.left(forked);
+                draft.write(&aim, Times { min: found.least, max: found.most }, &self.written(Some(&found)));
                 Some(OpKind::Each { through: aim.through, slot, select: found.select, ops })
             }
             RuleKind::Choose { whens, otherwise } => Some(self.choose(whens, otherwise.as_deref(), rule.place, site, draft)),
@@ -264,7 +282,7 @@ impl<'a> Compiler<'a> {
                 let found = self.select(of, rule.place, site)?;
                 self.not_many(&found, rule.place);
                 let focus = self.element_focus(&found, rule.place)?;
-                let (branches, merged) = self.case(types, otherwise.as_deref(), &focus, rule.place, site, draft);
+                let (branches, merged) = self.case(types, otherwise.as_deref(), (&focus, found.optional), rule.place, site, draft);
                 let fresh = draft.fresh();
                 draft.then(&if found.optional { merged.0.either(&fresh) } else { merged.0 });
                 Some(OpKind::Case { of: found.select, branches, otherwise: merged.1 })
@@ -274,7 +292,7 @@ impl<'a> Compiler<'a> {
                 let aim = self.aim_element(path, rule.place, site, draft);
                 let found = self.whole(select, Whole::Opaque, rule.place, site)?;
                 let (aim, slot) = aim?;
-                draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE });
+                draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE }, &self.written(Some(&found)));
                 let stylesheet = Arc::clone(self.stylesheets.get(href)?);
                 Some(OpKind::Xslt { through: aim.through, slot, select: found.select, stylesheet })
             }
@@ -293,13 +311,32 @@ impl<'a> Compiler<'a> {
                 let found = self.source.resolve(path, site.focus, rule.place, self.report);
                 self.source.ahead = ahead;
                 let found = found?;
-                self.source.touch.at(&found.keys, &|touch| touch.ignored = true);
+                let turn = self.source.turns.now();
+                self.source.touch.at(&found.keys, &|touch| touch.ignore(turn.clone()));
                 if matches!(found.end, End::Element(_)) {
                     self.ignored.push((found, rule.place));
                 }
                 None
             }
         }
+    }
+
+    /// When a rule that stands here writes.
+    fn written(&self, found: Option<&Resolved>) -> Written {
+        let present = found.map(|found| found.keys.clone()).into_iter().collect();
+        Written { turn: self.source.turns.now(), there: self.source.branch(String::new(), Place::default(), present, Vec::new()) }
+    }
+
+    /// Goes where what was found is there, if it may be absent.
+    fn where_there(&mut self, found: &Resolved, place: Place) -> bool {
+        if found.optional {
+            let (here, text) = (vec![found.keys.clone()], &found.select.text);
+            let there = self.source.branch(format!("'{text}' is there"), place, here.clone(), Vec::new());
+            let absent = self.source.branch(format!("'{text}' is absent"), place, Vec::new(), here);
+            let fork = self.source.turns.fork(vec![there, absent]);
+            self.source.turns.enter(fork, 0);
+        }
+        found.optional
     }
 
     fn select(&mut self, path: &Path, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
@@ -313,6 +350,7 @@ impl<'a> Compiler<'a> {
     fn whole(&mut self, path: &Path, whole: Whole, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
         let found = self.source.resolve(path, site.focus, place, self.report)?;
         self.source.touch.at(&found.keys, &|touch| touch.whole = Some(whole));
+        self.source.read(&found);
         self.source.keep(&found, |way| way.whole = true);
         self.not_many(&found, place);
         self.element_focus(&found, place)?;
@@ -332,7 +370,7 @@ impl<'a> Compiler<'a> {
             let text = format!("'{from}' is {} and target '{}' is {}: only one type is copied", words(has), aim.path, words(wants));
             self.report.error("SM161", place, text).declared_at(aim.declared.clone()).helped("map what is in it with m:in");
         }
-        draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE });
+        draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE }, &self.written(Some(&found)));
         Some(OpKind::Copy { through: aim.through, slot, select: found.select })
     }
 
@@ -372,9 +410,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn inside(&mut self, rules: &[Rule], aim: &Aim, place: Place, site: &Site<'a, '_>) -> Vec<Op> {
-        let mut inner = Draft::new(aim.type_id, aim.path.clone(), aim.declared.clone());
+        let mut inner = aim.draft();
         let ops = self.rules(rules, site, &mut inner);
-        site.target.finish(&inner, place, self.report);
+        site.target.finish(&inner, &self.source.turns, place, self.report);
         ops
     }
 
@@ -384,10 +422,10 @@ impl<'a> Compiler<'a> {
         let aim = aim?;
         let Some((value, times)) = read else {
             // The fault is reported where the value comes from; the target was thought of.
-            draft.write(&aim, Times::ONCE);
+            draft.write(&aim, Times::ONCE, &self.written(None));
             return None;
         };
-        let mut inner = Draft::new(aim.type_id, aim.path.clone(), aim.declared.clone());
+        let mut inner = aim.draft();
         let whole = matches!(aim.last, Last::Element(_));
         if !whole && !set.inside.is_empty() {
             self.report.error("SM212", place, format!("nothing can be inside '{}'", aim.path));
@@ -395,9 +433,16 @@ impl<'a> Compiler<'a> {
         let ops = self.rules(&set.inside, site, &mut inner);
         if whole {
             inner.write_text();
-            site.target.finish(&inner, place, self.report);
+            site.target.finish(&inner, &self.source.turns, place, self.report);
         }
-        draft.write(&aim, times);
+        let written = match &set.origin {
+            // Of one path without a default it is known that it is there.
+            Origin::From(paths) if set.default.is_none() && paths.len() == 1 => {
+                paths.first().and_then(|path| self.source.resolve(path, site.focus, place, self.report))
+            }
+            _ => None,
+        };
+        draft.write(&aim, times, &self.written(written.as_ref()));
         Some(OpKind::Set(Box::new(plan::Set { through: aim.through, last: aim.last, value, inside: ops })))
     }
 

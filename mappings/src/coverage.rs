@@ -5,15 +5,21 @@ use crate::document::OPEN;
 use crate::graph::{Graph, TypeId};
 use crate::path::Scope;
 use crate::plan::Check;
+use crate::turn::{Turn, Turns};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use xsd::tree::QName;
+use xsd::tree::{Place, QName};
 
 /// How many leaves of a window are mapped, ignored with a reason, or neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Read by a rule.
+    /// Read by a rule, or ignored with a reason where no rule reads it.
     pub mapped: usize,
+    /// Read in some branches, and neither read nor ignored in another. Each has a warning SM303, unless one rule says what comes first
+    /// (`from="a | b"`).
+    pub in_part: usize,
+    /// Asked for by an `m:when` whose other branches lose the value: each has a warning SM304.
+    pub decides: usize,
     /// Left behind with a reason.
     pub ignored: usize,
     /// Given to a stylesheet, which nobody looks into.
@@ -24,8 +30,15 @@ pub struct Coverage {
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mapped, ignored, opaque, unaccounted } = self;
-        write!(f, "{mapped} mapped, {ignored} ignored with a reason, ")?;
+        let Self { mapped, in_part, decides, ignored, opaque, unaccounted } = self;
+        write!(f, "{mapped} mapped, ")?;
+        if *in_part > 0 {
+            write!(f, "{in_part} in part, ")?;
+        }
+        if *decides > 0 {
+            write!(f, "{decides} only decide, ")?;
+        }
+        write!(f, "{ignored} ignored with a reason, ")?;
         if *opaque > 0 {
             write!(f, "{opaque} opaque, ")?;
         }
@@ -45,8 +58,10 @@ pub(crate) enum Key {
 /// What the rules do with an element or an attribute and what is in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Touch {
-    pub(crate) read: bool,
-    pub(crate) ignored: bool,
+    /// Where rules read it, and whether that is only to decide.
+    reads: Vec<(Turn, bool)>,
+    /// Where it is left out for a reason.
+    ignores: Vec<Turn>,
     /// Taken over with everything in it, or given to a stylesheet.
     pub(crate) whole: Option<Whole>,
     /// Reported by another finding already.
@@ -72,17 +87,60 @@ pub(crate) enum Whole {
     Opaque,
 }
 
+/// What becomes of a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+pub enum State {
+    /// It stays, for a reason.
     Ignored,
+    /// A stylesheet has it.
     Opaque,
+    /// A rule reads it.
     Mapped,
+    /// A rule reads it, and in another branch none does.
+    InPart,
+    /// It decides which rules run, and its value is lost in a branch.
+    Decides,
+    /// Nobody thought of it.
     Unaccounted,
+}
+
+impl State {
+    /// In the words of the report.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ignored => "ignored",
+            Self::Opaque => "opaque",
+            Self::Mapped => "mapped",
+            Self::InPart => "in part",
+            Self::Decides => "decides",
+            Self::Unaccounted => "unaccounted",
+        }
+    }
 }
 
 impl Touch {
     pub(crate) fn ignored() -> Self {
-        Self { ignored: true, ..Self::default() }
+        Self { ignores: vec![Turn::new()], ..Self::default() }
+    }
+
+    /// Says that a rule reads it at `turn`.
+    pub(crate) fn read(&mut self, turn: Turn) {
+        self.reads.push((turn, false));
+    }
+
+    /// Says that at `turn` its value is known, since it decided that.
+    pub(crate) fn decide(&mut self, turn: Turn) {
+        self.reads.push((turn, true));
+    }
+
+    /// Says that it is left out for a reason at `turn`.
+    pub(crate) fn ignore(&mut self, turn: Turn) {
+        self.ignores.push(turn);
+    }
+
+    fn is_ignored(&self) -> bool {
+        !self.ignores.is_empty()
     }
 
     /// Applies `change` to what `keys` lead to, in every type that they allow.
@@ -110,7 +168,7 @@ impl Touch {
     pub(crate) fn guards(&self, parents: &[QName], into: &mut Vec<Watched>) {
         for touch in std::iter::once(self).chain(self.typed.values()) {
             for (name, child) in &touch.children {
-                if !child.unfiltered && !child.ignored && !child.filters.is_empty() {
+                if !child.unfiltered && !child.is_ignored() && !child.filters.is_empty() {
                     into.push((parents.to_vec(), name.clone(), child.filters.clone()));
                 }
                 let inner: Vec<QName> = parents.iter().chain([name]).cloned().collect();
@@ -139,8 +197,8 @@ impl Touch {
     }
 
     fn merge(&mut self, other: &Self) {
-        self.read |= other.read;
-        self.ignored |= other.ignored;
+        self.reads.extend(other.reads.iter().cloned());
+        self.ignores.extend(other.ignores.iter().cloned());
         self.whole = self.whole.or(other.whole);
         self.entered |= other.entered;
         self.open.extend(&other.open);
@@ -160,22 +218,33 @@ impl Touch {
     }
 }
 
-/// A leaf and where it was found, in the words of the mapping.
-type Leaves = BTreeMap<String, (State, Option<Location>)>;
-
-/// A leaf that is neither mapped nor ignored, and where the schema declares it.
-pub(crate) type Open = (String, Option<Location>);
-
-/// Walks the leaves of one window (or header) and says how many are accounted for and which are not.
-pub(crate) struct Walk<'a> {
-    graph: &'a Graph<'a>,
-    scope: &'a Scope,
-    leaves: Leaves,
+/// A leaf of the source, in the words of the mapping, and what becomes of it.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// From the record, or from the root for a header.
+    pub path: String,
+    /// What becomes of it.
+    pub state: State,
+    /// The branch in which it is lost, and where that stands in the mapping.
+    pub lost: Option<(String, Place)>,
+    /// Whether somebody must say more: not where one rule says what comes first.
+    pub open: bool,
+    pub(crate) declared: Option<Location>,
 }
 
-impl<'a> Walk<'a> {
-    pub(crate) fn new(graph: &'a Graph<'a>, scope: &'a Scope) -> Self {
-        Self { graph, scope, leaves: Leaves::new() }
+/// Walks the leaves of one window (or header) and says how many are accounted for and which are not.
+pub(crate) struct Walk<'g, 't> {
+    graph: &'t Graph<'g>,
+    scope: &'t Scope,
+    turns: &'t Turns,
+    /// From the root to where the walk is.
+    keys: Vec<Key>,
+    leaves: BTreeMap<String, Leaf>,
+}
+
+impl<'g, 't> Walk<'g, 't> {
+    pub(crate) fn new(graph: &'t Graph<'g>, scope: &'t Scope, turns: &'t Turns, keys: &[Key]) -> Self {
+        Self { graph, scope, turns, keys: keys.to_vec(), leaves: BTreeMap::new() }
     }
 
     /// Everything in an element of the declared type `id`.
@@ -190,89 +259,117 @@ impl<'a> Walk<'a> {
                 Some(name) if owner != id && self.graph.derives(owner, id) => format!("{path}[{}]", self.scope.show(&name)),
                 _ => path.to_owned(),
             };
+            self.keys.push(Key::Typed(vec![actual]));
             self.content(actual, &touch.of_type(actual), &words);
+            self.keys.pop();
         }
     }
 
     fn content(&mut self, id: TypeId, touch: &Touch, words: &dyn Fn(TypeId) -> String) {
         let graph = self.graph;
+        let own = || Some(words(id)).filter(|path| !path.is_empty()).unwrap_or_else(|| ".".to_owned());
         if let Some(whole) = touch.whole {
-            let path = words(id);
-            let path = if path.is_empty() { ".".to_owned() } else { path };
-            self.leaf(path, if whole == Whole::Copied { State::Mapped } else { State::Opaque }, None);
+            self.leaf(own(), touch, Some(whole), None);
             return;
         }
-        if touch.ignored && !touch.entered && !touch.read {
-            self.leaf(words(id), State::Ignored, None);
+        if touch.is_ignored() && !touch.entered && touch.reads.is_empty() {
+            self.leaf(words(id), touch, None, None);
             return;
         }
         let (children, attributes) = (graph.children(id), graph.attributes(id));
+        let inherited = |inner: Option<&Touch>| {
+            let mut inner = inner.cloned().unwrap_or_default();
+            inner.ignores.extend(touch.ignores.iter().cloned());
+            inner
+        };
         for attribute in &attributes {
-            let state = touch
-                .attributes
-                .get(&attribute.name)
-                .map_or(state_of(false, touch.ignored), |inner| state_of(inner.read, inner.ignored || touch.ignored));
+            let inner = inherited(touch.attributes.get(&attribute.name));
             let path = join(&words(graph.owner_of_attribute(id, &attribute.name)), &format!("@{}", self.scope.show(&attribute.name)));
-            self.leaf(path, state, attribute.declared.clone());
+            self.keys.push(Key::Attribute(attribute.name.clone()));
+            self.leaf(path, &inner, None, attribute.declared.clone());
+            self.keys.pop();
         }
         if graph.text_type(id).is_some() || (children.is_empty() && attributes.is_empty()) {
-            let path = words(id);
-            let path = if path.is_empty() { ".".to_owned() } else { path };
-            self.leaf(path, state_of(touch.read, touch.ignored), graph.declared(id));
+            self.leaf(own(), touch, None, graph.declared(id));
         }
         for child in &children {
             let path = join(&words(graph.owner_of_child(id, &child.name)), &self.scope.show(&child.name));
-            match touch.children.get(&child.name) {
-                None if touch.ignored => self.leaf(path, State::Ignored, None),
-                None => self.leaf(path, State::Unaccounted, child.declared.clone()),
-                Some(inner) if !inner.entered && !inner.read && inner.whole.is_none() && (inner.ignored || touch.ignored) => {
-                    self.leaf(path, State::Ignored, None)
+            let known = touch.children.get(&child.name);
+            let inner = inherited(known);
+            self.keys.push(Key::Child(child.name.clone()));
+            match known {
+                None => self.leaf(path, &inner, None, child.declared.clone()),
+                Some(known) if !known.entered && known.reads.is_empty() && known.whole.is_none() && inner.is_ignored() => {
+                    self.leaf(path, &inner, None, None);
                 }
-                Some(inner) => {
-                    let mut inner = inner.clone();
-                    inner.ignored |= touch.ignored;
-                    self.element(child.type_id, &inner, &path);
-                }
+                Some(_) => self.element(child.type_id, &inner, &path),
             }
+            self.keys.pop();
         }
         // What no path can name: it goes with the element, or somebody must say that it stays.
         for (there, what) in [graph.has_wildcard(id), graph.has_any_attribute(id), graph.is_mixed(id)].into_iter().zip(OPEN) {
             if there {
-                let ignored = touch.ignored || touch.open.contains(what);
-                self.leaf(join(&words(id), what), state_of(false, ignored), graph.declared(id));
+                let open = if touch.open.contains(what) { Touch::ignored() } else { inherited(None) };
+                self.leaf(join(&words(id), what), &open, None, graph.declared(id));
             }
         }
     }
 
-    fn leaf(&mut self, path: String, state: State, declared: Option<Location>) {
-        let entry = self.leaves.entry(path).or_insert((state, declared));
-        entry.0 = entry.0.max(state);
+    fn leaf(&mut self, path: String, touch: &Touch, whole: Option<Whole>, declared: Option<Location>) {
+        let (state, lost) = self.judged(touch, whole);
+        let open = state == State::Unaccounted || lost.is_some_and(|branch| !branch.said);
+        let lost = lost.map(|branch| (branch.words.clone(), branch.place));
+        let leaf = Leaf { path: path.clone(), state, lost, open, declared };
+        match self.leaves.get_mut(&path) {
+            Some(before) if (before.state, before.open) < (state, open) => *before = leaf,
+            Some(_) => {}
+            None => drop(self.leaves.insert(path, leaf)),
+        }
     }
 
-    /// The totals, and the leaves that are neither mapped nor ignored.
-    pub(crate) fn finish(self) -> (Coverage, Vec<Open>) {
+    /// What becomes of what stands here, and in which branch it is lost.
+    fn judged(&self, touch: &Touch, whole: Option<Whole>) -> (State, Option<&'t crate::turn::Branch>) {
+        let turns: Vec<&[(usize, usize)]> = touch.reads.iter().map(|(turn, _)| turn).chain(&touch.ignores).map(Vec::as_slice).collect();
+        if turns.is_empty() {
+            return (State::Unaccounted, None);
+        }
+        let missed = self.turns.missed(&turns, &self.keys);
+        let carried = touch.reads.iter().any(|(_, decides)| !decides);
+        let state = match missed {
+            Some(_) if !carried && !touch.reads.is_empty() => State::Decides,
+            Some(_) => State::InPart,
+            None if whole == Some(Whole::Opaque) => State::Opaque,
+            None if carried || !touch.is_ignored() => State::Mapped,
+            None => State::Ignored,
+        };
+        (state, missed)
+    }
+
+    /// The totals, and all leaves.
+    pub(crate) fn finish(self) -> (Coverage, Vec<Leaf>) {
         let mut coverage = Coverage::default();
-        let mut open = Vec::new();
-        for (path, (state, declared)) in self.leaves {
-            match state {
+        for leaf in self.leaves.values() {
+            match leaf.state {
                 State::Mapped => coverage.mapped += 1,
+                State::InPart => coverage.in_part += 1,
+                State::Decides => coverage.decides += 1,
                 State::Ignored => coverage.ignored += 1,
                 State::Opaque => coverage.opaque += 1,
-                State::Unaccounted => {
-                    coverage.unaccounted += 1;
-                    open.push((path, declared));
-                }
+                State::Unaccounted => coverage.unaccounted += 1,
             }
         }
-        (coverage, open)
+        (coverage, self.leaves.into_values().collect())
     }
 }
 
-fn state_of(read: bool, ignored: bool) -> State {
-    match (read, ignored) {
-        (true, _) => State::Mapped,
-        (false, true) => State::Ignored,
-        (false, false) => State::Unaccounted,
+impl std::ops::AddAssign for Coverage {
+    fn add_assign(&mut self, other: Self) {
+        self.mapped += other.mapped;
+        self.in_part += other.in_part;
+        self.decides += other.decides;
+        self.ignored += other.ignored;
+        self.opaque += other.opaque;
+        self.unaccounted += other.unaccounted;
     }
 }
 

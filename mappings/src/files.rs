@@ -54,7 +54,7 @@ impl Files {
             return Err(format!("'{name}' is not a file beside the mapping or below it"));
         }
         let mut octets = Vec::new();
-        let file = std::fs::File::open(self.dir.join(path)).map_err(|why| format!("'{name}' cannot be read: {why}"))?;
+        let file = xsd::files::open(&self.dir.join(path)).map_err(|why| format!("'{name}' cannot be read: {why}"))?;
         file.take(FILE_BYTES_MAX + 1).read_to_end(&mut octets).map_err(|why| format!("'{name}' cannot be read: {why}"))?;
         if u64::try_from(octets.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
             return Err(format!("'{name}' is larger than {FILE_BYTES_MAX} bytes"));

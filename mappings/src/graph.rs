@@ -24,8 +24,12 @@ pub(crate) struct Child {
     pub(crate) min: usize,
     pub(crate) max: Option<usize>,
     pub(crate) choice: Option<Choice>,
+    /// The choice around each of its particles, if there is one.
+    pub(crate) standing: Vec<Option<Choice>>,
     /// What it means empty.
     pub(crate) default: Option<String>,
+    /// The only value that it may have.
+    pub(crate) fixed: Option<String>,
     /// Its place in the content model.
     pub(crate) rank: usize,
     pub(crate) declared: Option<Location>,
@@ -39,11 +43,30 @@ pub(crate) struct Attribute {
     pub(crate) required: bool,
     /// What its absence means.
     pub(crate) default: Option<String>,
+    /// The only value that it may have.
+    pub(crate) fixed: Option<String>,
     pub(crate) declared: Option<Location>,
 }
 
 fn location(source: &Source) -> Option<Location> {
     (source.place.line > 0).then(|| Location { file: source.file.clone(), place: source.place })
+}
+
+impl Child {
+    /// Whether where one of the two stands the other cannot: they are in different alternatives of a choice that is made once, or
+    /// stand for the same element, which stands once.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        let once = |child: &Self| child.standing.len() == 1 && child.max == Some(1);
+        if once(self) && once(other) && self.rank == other.rank && self.name != other.name {
+            return true;
+        }
+        self.standing.iter().all(|here| {
+            here.filter(|here| here.max == Some(1)).is_some_and(|here| {
+                let apart = |there: &Choice| there.number == here.number && there.alternative != here.alternative;
+                other.standing.iter().all(|there| there.as_ref().is_some_and(apart))
+            })
+        })
+    }
 }
 
 impl<'s> Graph<'s> {
@@ -80,9 +103,11 @@ impl<'s> Graph<'s> {
             type_id: self.intern(element.type_definition()),
             nillable: element.is_nillable(),
             default: element.default().or(element.fixed()).map(str::to_owned),
+            fixed: element.fixed().map(str::to_owned),
             min,
             max,
             choice,
+            standing: vec![choice],
             rank,
             declared: location(element.source()),
         }
@@ -102,6 +127,7 @@ impl<'s> Graph<'s> {
                 match same {
                     Some((before, particles)) => {
                         before.min += one.min;
+                        before.standing.push(child.choice);
                         particles.push((child.choice, most));
                         before.max = most_of(particles);
                     }
@@ -123,6 +149,7 @@ impl<'s> Graph<'s> {
                 type_id: self.intern(used.type_definition()),
                 required: used.is_required(),
                 default: used.default().or(used.fixed()).map(str::to_owned),
+                fixed: used.fixed().map(str::to_owned),
                 declared: location(used.source()),
             })
             .collect()

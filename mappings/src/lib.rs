@@ -32,12 +32,13 @@ mod source;
 mod store;
 mod stream;
 mod target;
+mod turn;
 mod value;
 pub mod verbs;
 mod witness;
 mod xslt;
 
-pub use coverage::Coverage;
+pub use coverage::{Coverage, Leaf, State};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use lifting::mapping_of;
 pub use live::{Change, Live};

@@ -2,7 +2,7 @@
 
 use crate::bind;
 use crate::compile::{Compiled, Compiler, Named};
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, Leaf};
 use crate::diagnostic::{Diagnostic, Location, Report, Severity};
 use crate::document::{self, Bind, Codes, Document, Side};
 use crate::engine::Engine;
@@ -45,6 +45,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The leaves of the windows; all zero where the schemas could not be read.
     pub coverage: Coverage,
+    /// What becomes of each of them; where a mapping has no records, of each leaf of the document.
+    pub leaves: Vec<Leaf>,
 }
 
 /// A document that a mapping made and the target schema accepts. Only [`Mapping::apply`] makes one.
@@ -108,13 +110,14 @@ impl Mapping {
     /// Checks a mapping whose files are not all as they are on the disk: an editor's, or one beside a newer schema.
     pub(crate) fn check_with(file: &str, files: &Files) -> Checked {
         let mut report = Report::new(file);
-        let mut coverage = Coverage::default();
-        let mapping = build(file, files, &mut report, &mut coverage);
+        let mut covered = Covered::default();
+        let mapping = build(file, files, &mut report, &mut covered);
         if mapping.is_some() {
             lock::verify(file, files, &mut report);
         }
         let mapping = mapping.filter(|_| !report.failed());
-        Checked { mapping, diagnostics: report.into_sorted(), coverage }
+        let (coverage, leaves) = covered;
+        Checked { mapping, diagnostics: report.into_sorted(), coverage, leaves }
     }
 
     /// The lock file of a mapping that can be read, as its name and its text: what it is checked against from then on.
@@ -124,8 +127,8 @@ impl Mapping {
     pub fn lock(path: &Path) -> Result<(String, String), Vec<Diagnostic>> {
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let files = Files::new(path.parent().unwrap_or(Path::new("")));
-        let (mut report, mut coverage) = (Report::new(file.as_str()), Coverage::default());
-        match build(&file, &files, &mut report, &mut coverage) {
+        let (mut report, mut covered) = (Report::new(file.as_str()), Covered::default());
+        match build(&file, &files, &mut report, &mut covered) {
             Some(_) => Ok((lock::name(&file), lock::text(&file, &files))),
             None => Err(report.into_sorted()),
         }
@@ -242,8 +245,11 @@ impl Mapping {
     }
 }
 
+/// What becomes of the leaves of a mapping's source.
+type Covered = (Coverage, Vec<Leaf>);
+
 /// Reads, checks and compiles; whatever is wrong is in `report`, and `None` says that no more could be found out.
-fn build(file: &str, files: &Files, report: &mut Report, coverage: &mut Coverage) -> Option<Mapping> {
+fn build(file: &str, files: &Files, report: &mut Report, covered: &mut Covered) -> Option<Mapping> {
     let octets = files.read(file).map_err(|why| report.error("SM000", Place::default(), why).code).ok()?;
     let root = read(&octets, None, &Limits::default()).map_err(|why| report.error("SM000", why.place, why.what).code).ok()?;
     let language = language(report)?;
@@ -262,7 +268,7 @@ fn build(file: &str, files: &Files, report: &mut Report, coverage: &mut Coverage
     bind::check(&document, files, report);
     let (source, targets) = (source?, targets.into_iter().collect::<Option<Vec<_>>>()?);
     let compiled = compile(&document, (&source, &targets), codes.clone(), stylesheets, report);
-    *coverage = compiled.coverage;
+    *covered = (compiled.coverage, compiled.leaves);
     Some(Mapping {
         file: file.into(),
         sha256: files.digest(),

@@ -6,6 +6,7 @@ use crate::graph::{Child, Graph, TypeId};
 use crate::kept::{Kept, ROOT, Way};
 use crate::path::{Path, Scope, Step, Test};
 use crate::plan::{Check, Down, Select, TypeCheck};
+use crate::turn::{Branch, Keys, Turn, Turns};
 use xsd::tree::{Place, QName};
 
 /// An element that rules stand in, as far as the schema knows it.
@@ -32,6 +33,10 @@ pub(crate) struct Resolved {
     pub(crate) select: Select,
     pub(crate) optional: bool,
     pub(crate) many: bool,
+    /// How often it is there at least.
+    pub(crate) least: usize,
+    /// How often it may be there.
+    pub(crate) most: Option<usize>,
     pub(crate) end: End,
     pub(crate) keys: Vec<Key>,
     /// The element that it leads to, or whose attribute.
@@ -58,6 +63,10 @@ pub(crate) struct Source<'a> {
     pub(crate) counting: bool,
     /// Whether what rules read is kept until the document ends.
     pub(crate) retained: bool,
+    /// Where the mapping parts.
+    pub(crate) turns: Turns,
+    /// The type of the root.
+    pub(crate) top: TypeId,
 }
 
 struct Walk {
@@ -65,12 +74,15 @@ struct Walk {
     down: Vec<Down>,
     optional: bool,
     many: bool,
+    least: usize,
+    most: Option<usize>,
     default: Option<String>,
 }
 
 impl<'a> Source<'a> {
     pub(crate) fn new(graph: &'a Graph<'a>, scope: &'a Scope) -> Self {
-        Self { graph, scope, touch: Touch::default(), kept: Kept::default(), ahead: Nodes::new(), counting: false, retained: false }
+        let (touch, kept, ahead, turns) = Default::default();
+        Self { graph, scope, touch, kept, ahead, counting: false, retained: false, turns, top: 0 }
     }
 }
 
@@ -104,7 +116,7 @@ impl Source<'_> {
         }
         let nodes: Nodes = focus.iter().take(focus.len() - up).cloned().collect();
         let header = self.ahead.get(nodes.len()).cloned();
-        let mut walk = Walk { nodes, down: Vec::new(), optional: false, many: false, default: None };
+        let mut walk = Walk { nodes, down: Vec::new(), optional: false, many: false, least: 1, most: Some(1), default: None };
         let mut attribute = None;
         for (at, step) in path.steps.iter().skip(up).enumerate() {
             match step {
@@ -138,7 +150,8 @@ impl Source<'_> {
             }
         };
         let way = last.way;
-        Some(Resolved { select, optional: walk.optional, many: walk.many, end, keys, way, declared })
+        let least = if walk.optional { 0 } else { walk.least };
+        Some(Resolved { select, optional: walk.optional, many: walk.many, least, most: walk.most, end, keys, way, declared })
     }
 
     fn element(&mut self, walk: &mut Walk, step: (&QName, &[Test]), path: &Path, place: Place, report: &mut Report) -> Option<()> {
@@ -161,6 +174,10 @@ impl Source<'_> {
         walk.default.clone_from(&child.default);
         walk.optional |= child.min == 0 || tests.iter().any(|test| !matches!(test, Test::Position(at) if *at <= child.min));
         walk.many |= child.max != Some(1) && tests.iter().all(|test| matches!(test, Test::Type(_)));
+        let one = tests.iter().any(|test| matches!(test, Test::Position(_)));
+        let (least, most) = if one { (child.min.min(1), Some(1)) } else { (child.min, child.max) };
+        walk.least = walk.least.saturating_mul(least);
+        walk.most = walk.most.zip(most).map(|(walked, most)| walked.saturating_mul(most));
         let mut checks = Vec::new();
         for test in tests {
             checks.push(self.test(test, &mut node, path, place, report)?);
@@ -182,7 +199,8 @@ impl Source<'_> {
                     report.error("SM101", place, text).declared_at(node.declared.clone());
                     return None;
                 }
-                self.touch.at(&with(&node.keys, Key::Attribute(name.clone())), &|touch| touch.read = true);
+                let turn = self.turns.now();
+                self.touch.at(&with(&node.keys, Key::Attribute(name.clone())), &|touch| touch.read(turn.clone()));
                 Some(Check::Attribute(self.kept.attribute(node.way, name), value.clone()))
             }
             Test::Child(name, value) => {
@@ -192,7 +210,8 @@ impl Source<'_> {
                     report.error("SM100", place, text).declared_at(node.declared.clone());
                     return None;
                 };
-                self.touch.at(&with(&node.keys, Key::Child(name.clone())), &|touch| touch.read = true);
+                let turn = self.turns.now();
+                self.touch.at(&with(&node.keys, Key::Child(name.clone())), &|touch| touch.read(turn.clone()));
                 let way = self.kept.child(node.way, name, child.rank);
                 self.kept.keep(way, self.retained, |way| way.text = true);
                 Some(Check::Child(way, value.clone()))
@@ -211,6 +230,39 @@ impl Source<'_> {
     /// Keeps what was resolved; of an element `change` says what.
     pub(crate) fn keep(&mut self, found: &Resolved, change: impl FnOnce(&mut Way)) {
         self.kept.keep(found.way, self.retained, change);
+    }
+
+    /// Says that a rule reads what was resolved.
+    pub(crate) fn read(&mut self, found: &Resolved) {
+        let turn = self.turns.now();
+        self.touch.at(&found.keys, &|touch| touch.read(turn.clone()));
+    }
+
+    /// What cannot be there where `keys` lead to something: the other alternatives of the choices on the way.
+    fn excluded(&self, keys: &[Key]) -> Vec<Keys> {
+        let (mut here, mut above, mut found) = (self.top, Keys::new(), Vec::new());
+        for key in keys {
+            match key {
+                Key::Child(name) => {
+                    let children = self.graph.children(here);
+                    let Some(child) = children.iter().find(|child| child.name == *name) else { return found };
+                    let others = children.iter().filter(|other| child.excludes(other));
+                    found.extend(others.map(|other| with(&above, Key::Child(other.name.clone()))));
+                    here = child.type_id;
+                }
+                Key::Typed(types) => here = types.first().copied().unwrap_or(here),
+                Key::Attribute(_) => {}
+            }
+            above.push(key.clone());
+        }
+        found
+    }
+
+    /// A case in which `present` is there and `absent` is not.
+    pub(crate) fn branch(&self, words: String, place: Place, present: Vec<Keys>, absent: Vec<Keys>) -> Branch {
+        let others = present.iter().flat_map(|keys| self.excluded(keys));
+        let absent = absent.iter().cloned().chain(others).collect();
+        Branch { words, place, present, absent, said: false }
     }
 
     /// The type `name`, if an element at `node` can have it.
@@ -258,7 +310,7 @@ impl Source<'_> {
             && let Some(child) = children.iter().find(|child| child.name.local() == local)
         {
             let keys = with(&parent.keys, Key::Child(child.name.clone()));
-            self.touch.at(&keys, &|touch| touch.read = true);
+            self.touch.at(&keys, &|touch| touch.read(Turn::new()));
         }
     }
 
@@ -297,7 +349,7 @@ impl Source<'_> {
             closest(name.local(), locals).and_then(|(local, _)| attributes.iter().find(|attribute| attribute.name.local() == local));
         if let Some(likely) = likely {
             let keys = with(&node.keys, Key::Attribute(likely.name.clone()));
-            self.touch.at(&keys, &|touch| touch.read = true);
+            self.touch.at(&keys, &|touch| touch.read(Turn::new()));
         }
         None
     }

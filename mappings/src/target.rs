@@ -4,6 +4,7 @@ use crate::diagnostic::{Location, Report, meant};
 use crate::graph::{Child, Graph, TypeId};
 use crate::path::{Path, Scope, Step};
 use crate::plan::{Last, Names, Slot};
+use crate::turn::{Branch, Turn, Turns};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use xsd::tree::{Place, QName};
@@ -41,6 +42,17 @@ pub(crate) struct Draft {
     text: Times,
     /// Elements made on the way to others, and how surely.
     shared: BTreeMap<QName, (Times, Self)>,
+    /// Each element that a rule writes, and when.
+    written: Vec<(QName, Written)>,
+    /// The only text that it may have.
+    pub(crate) fixed: Option<String>,
+}
+
+/// When a rule writes: the branches that it stands in, and what of the source is there then.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) turn: Turn,
+    pub(crate) there: Branch,
 }
 
 /// Where a target path leads.
@@ -51,6 +63,8 @@ pub(crate) struct Aim {
     pub(crate) type_id: TypeId,
     pub(crate) path: String,
     pub(crate) declared: Option<Location>,
+    /// The only value that it may have.
+    pub(crate) fixed: Option<String>,
 }
 
 /// The target schema, and the prefixes that its elements get.
@@ -63,13 +77,13 @@ pub(crate) struct Target<'a> {
 
 impl Draft {
     pub(crate) fn new(type_id: TypeId, path: impl Into<String>, declared: Option<Location>) -> Self {
-        let (elements, attributes, shared) = Default::default();
-        Self { type_id, path: path.into(), declared, elements, attributes, text: Times::NEVER, shared }
+        let (elements, attributes, shared, written) = Default::default();
+        Self { type_id, path: path.into(), declared, elements, attributes, text: Times::NEVER, shared, written, fixed: None }
     }
 
     /// The same element with nothing written yet: for one branch of several.
     pub(crate) fn fresh(&self) -> Self {
-        Self::new(self.type_id, self.path.clone(), self.declared.clone())
+        Self { fixed: self.fixed.clone(), ..Self::new(self.type_id, self.path.clone(), self.declared.clone()) }
     }
 
     /// Of several branches one happens.
@@ -77,6 +91,7 @@ impl Draft {
         merge(&mut self.elements, &other.elements, Times::or);
         merge(&mut self.attributes, &other.attributes, Times::or);
         self.text = self.text.or(other.text);
+        self.written.extend(other.written.iter().cloned());
         let names: Vec<QName> = self.shared.keys().chain(other.shared.keys()).cloned().collect();
         for name in names {
             let both = match (self.shared.get(&name), other.shared.get(&name)) {
@@ -94,6 +109,7 @@ impl Draft {
         merge(&mut self.elements, &other.elements, Times::and);
         merge(&mut self.attributes, &other.attributes, Times::and);
         self.text = self.text.and(other.text);
+        self.written.extend(other.written.iter().cloned());
         for (name, (times, draft)) in &other.shared {
             match self.shared.get_mut(name) {
                 Some((before, already)) => {
@@ -108,9 +124,10 @@ impl Draft {
     }
 
     /// Records that what `aim` leads to is written.
-    pub(crate) fn write(&mut self, aim: &Aim, times: Times) {
+    pub(crate) fn write(&mut self, aim: &Aim, times: Times, written: &Written) {
         let mut draft = self;
         for slot in &aim.through {
+            draft.written.push((slot.name.clone(), written.clone()));
             let Some((before, inner)) = draft.shared.get_mut(&slot.name) else { return };
             before.min = before.min.max(times.min.min(1));
             draft = inner;
@@ -121,6 +138,9 @@ impl Draft {
             Last::Element(slot) => draft.elements.entry(slot.name.clone()).or_insert(Times::NEVER),
         };
         *entry = entry.and(times);
+        if let Last::Element(slot) = &aim.last {
+            draft.written.push((slot.name.clone(), written.clone()));
+        }
     }
 
     /// Records that its own text is written.
@@ -134,12 +154,22 @@ impl Draft {
     }
 }
 
+/// What may stand so often is not called narrow for a source that may have more.
+const MANY: usize = 64;
+
 fn merge(into: &mut BTreeMap<QName, Times>, other: &BTreeMap<QName, Times>, how: fn(Times, Times) -> Times) {
     let names: Vec<QName> = into.keys().chain(other.keys()).cloned().collect::<BTreeSet<_>>().into_iter().collect();
     for name in names {
         let left = into.get(&name).copied().unwrap_or(Times::NEVER);
         let right = other.get(&name).copied().unwrap_or(Times::NEVER);
         into.insert(name, how(left, right));
+    }
+}
+
+impl Aim {
+    /// The element aimed at, with nothing written yet.
+    pub(crate) fn draft(&self) -> Draft {
+        Draft { fixed: self.fixed.clone(), ..Draft::new(self.type_id, self.path.clone(), self.declared.clone()) }
     }
 }
 
@@ -164,6 +194,7 @@ impl Target<'_> {
             type_id: draft.type_id,
             path: draft.path.clone(),
             declared: draft.declared.clone(),
+            fixed: draft.fixed.clone(),
         };
         let mut here = draft;
         for (at, step) in path.steps.iter().enumerate() {
@@ -183,12 +214,13 @@ impl Target<'_> {
                     aim.type_id = child.type_id;
                     aim.path = format!("{}/{}", here.path, self.show(name));
                     aim.declared.clone_from(&child.declared);
+                    aim.fixed.clone_from(&child.fixed);
                     if last {
                         aim.last = Last::Element(self.slot(name, child.rank));
                         break;
                     }
                     aim.through.push(self.slot(name, child.rank));
-                    let made = || (Times::PERHAPS, Draft::new(child.type_id, aim.path.clone(), child.declared.clone()));
+                    let made = || (Times::PERHAPS, aim.draft());
                     here = &mut here.shared.entry(name.clone()).or_insert_with(made).1;
                 }
                 Step::Attribute(name) => self.attribute(here, name, &mut aim, place, report)?,
@@ -223,17 +255,19 @@ impl Target<'_> {
         aim.type_id = attribute.type_id;
         aim.path = format!("{}/@{}", draft.path, self.show(name));
         aim.declared.clone_from(&attribute.declared);
+        aim.fixed.clone_from(&attribute.fixed);
         aim.last = Last::Attribute(name.clone(), self.number(name));
         Some(())
     }
 
     /// Checks that a finished element has what it must have and nothing twice.
-    pub(crate) fn finish(&self, draft: &Draft, place: Place, report: &mut Report) {
+    pub(crate) fn finish(&self, draft: &Draft, turns: &Turns, place: Place, report: &mut Report) {
         let children = self.graph.children(draft.type_id);
         for child in &children {
             self.occurs(draft, child, place, report);
         }
         self.choices(draft, &children, place, report);
+        self.excluded(draft, &children, turns, place, report);
         let needs_text = self.graph.text_type(draft.type_id).is_some_and(|text| text.check("").is_err());
         self.required(draft.text, usize::from(needs_text), &format!("the text of {}", draft.path), draft.declared.clone(), place, report);
         for attribute in self.graph.attributes(draft.type_id) {
@@ -245,7 +279,7 @@ impl Target<'_> {
             }
         }
         for (_, inner) in draft.shared.values() {
-            self.finish(inner, place, report);
+            self.finish(inner, turns, place, report);
         }
     }
 
@@ -264,11 +298,28 @@ impl Target<'_> {
                 let text = format!("target requires one of {} in '{}', and none is ever written", names(), draft.path);
                 report.error("SM202", place, text).declared_at(draft.declared.clone());
             }
-            let sure = own.iter().filter(|child| draft.times(&child.name).min > 0).filter_map(|child| child.choice);
-            let alternatives: BTreeSet<usize> = sure.map(|choice| choice.alternative).collect();
-            if choice.max == Some(1) && alternatives.len() > 1 {
-                let text = format!("target takes one of {} in '{}', and more than one is always written", names(), draft.path);
-                report.error("SM205", place, text).declared_at(draft.declared.clone());
+        }
+    }
+
+    /// Of elements that exclude each other one is written: not surely two, and not two where the source happens to have both.
+    fn excluded(&self, draft: &Draft, children: &[Child], turns: &Turns, place: Place, report: &mut Report) {
+        let written: Vec<&Child> = children.iter().filter(|child| draft.times(&child.name).max != Some(0)).collect();
+        let when = |child: &Child| {
+            let name = child.name.clone();
+            draft.written.iter().filter(move |(written, _)| *written == name).map(|(_, when)| (&when.turn, &when.there))
+        };
+        for (at, left) in written.iter().enumerate() {
+            for right in written.iter().skip(at + 1).filter(|right| left.excludes(right)) {
+                let both = format!("'{}' and '{}' in '{}'", self.show(&left.name), self.show(&right.name), draft.path);
+                if [left, right].iter().all(|child| draft.times(&child.name).min > 0) {
+                    let text = format!("target takes one of {both}, and more than one is always written");
+                    report.error("SM205", place, text).declared_at(draft.declared.clone());
+                } else if when(left).any(|left| when(right).any(|right| turns.meet(left, right))) {
+                    let text =
+                        format!("target takes one of {both}, and both are written where the source has both: such a record is rejected");
+                    let help = "part the rules by m:choose, so that one of them has its turn";
+                    report.warning("SM206", place, text).declared_at(draft.declared.clone()).helped(help);
+                }
             }
         }
     }
@@ -276,17 +327,28 @@ impl Target<'_> {
     fn occurs(&self, draft: &Draft, child: &Child, place: Place, report: &mut Report) {
         let (times, path) = (draft.times(&child.name), format!("{}/{}", draft.path, self.show(&child.name)));
         self.required(times, child.min, &path, child.declared.clone(), place, report);
-        if child.max == Some(1) && times.max != Some(0) && times.max != Some(1) {
+        let most = child.max.unwrap_or(usize::MAX);
+        if most == 1 && times.max.is_none_or(|max| max > 1) {
             let text = format!("target '{path}' stands at most once, and may be written more often");
             report.error("SM203", place, text).declared_at(child.declared.clone());
+        } else if times.min > most {
+            let text = format!("target '{path}' stands at most {most} times, and is always written {} times", times.min);
+            report.error("SM203", place, text).declared_at(child.declared.clone());
+        } else if most < MANY && times.max.is_none_or(|max| max > most) {
+            let often = times.max.map_or("as often as the source has it".to_owned(), |max| format!("up to {max} times"));
+            let text = format!("target '{path}' stands at most {most} times, and is written {often}: a record with more is rejected");
+            report.warning("SM207", place, text).declared_at(child.declared.clone());
         }
     }
 
     fn required(&self, times: Times, min: usize, path: &str, declared: Option<Location>, place: Place, report: &mut Report) {
-        if min == 0 || times.min > 0 {
+        if min <= times.min {
             return;
         }
-        if times.max == Some(0) {
+        if times.max.is_some_and(|max| max > 0 && max < min) {
+            let text = format!("target requires '{path}' {min} times, and it is written {} times", times.max.unwrap_or_default());
+            report.error("SM202", place, text).declared_at(declared);
+        } else if times.max == Some(0) {
             report.error("SM202", place, format!("target requires '{path}', and it is never written")).declared_at(declared);
         } else {
             let text = format!("target requires '{path}', which is not written where the source has nothing: such a record is rejected");

@@ -9,7 +9,7 @@ use crate::graph::TypeId;
 use crate::judge::{Produced, Verdict, judge, list, texty, words};
 use crate::path::Path;
 use crate::plan::{self, CodeTable, Select};
-use crate::source::{End, Nodes};
+use crate::source::{End, Nodes, Resolved};
 use crate::target::{Aim, Target, Times};
 use std::sync::Arc;
 use xsd::Primitive;
@@ -35,7 +35,7 @@ impl<'a> Compiler<'a> {
         aim: Option<&Aim>,
     ) -> Option<(plan::Value, Times)> {
         let (focus, target) = site;
-        let found: Vec<From<'a>> = paths.iter().filter_map(|path| self.from(path, set, focus, place)).collect();
+        let found = self.sources(set, paths, focus, place);
         let codes = self.code_table(set, place);
         if found.len() < paths.len() {
             return None;
@@ -66,9 +66,35 @@ impl<'a> Compiler<'a> {
         Some((plan::Value::Read(Box::new(read)), times))
     }
 
-    fn from(&mut self, path: &Path, set: &Set, focus: &Nodes, place: Place) -> Option<From<'a>> {
-        let found = self.source.resolve(path, focus, place, self.report)?;
-        self.source.touch.at(&found.keys, &|touch| touch.read = true);
+    /// What is read from each path. Of several the first that is there counts, so the others are read where those before are absent.
+    fn sources(&mut self, set: &Set, paths: &[Path], focus: &Nodes, place: Place) -> Vec<From<'a>> {
+        let resolved: Vec<Option<Resolved>> = paths.iter().map(|path| self.source.resolve(path, focus, place, self.report)).collect();
+        let keys: Vec<_> = resolved.iter().flatten().map(|found| found.keys.clone()).collect();
+        let fork = (keys.len() > 1 && keys.len() == paths.len()).then(|| {
+            let case = |at: usize, path: &Path| {
+                let present = keys.get(at).cloned().into_iter().collect();
+                let before = keys.iter().take(at).cloned().collect();
+                crate::turn::Branch { said: true, ..self.source.branch(format!("'{path}' is there"), place, present, before) }
+            };
+            let branches = paths.iter().enumerate().map(|(at, path)| case(at, path)).collect();
+            self.source.turns.fork(branches)
+        });
+        let mut sources = Vec::new();
+        for (at, (path, found)) in paths.iter().zip(resolved).enumerate() {
+            let Some(found) = found else { continue };
+            if let Some(fork) = fork {
+                self.source.turns.enter(fork, at);
+            }
+            self.source.read(&found);
+            if fork.is_some() {
+                self.source.turns.leave();
+            }
+            sources.extend(self.from(path, found, set, place));
+        }
+        sources
+    }
+
+    fn from(&mut self, path: &Path, found: Resolved, set: &Set, place: Place) -> Option<From<'a>> {
         self.source.keep(&found, |way| way.text |= found.select.attribute.is_none());
         let (id, nillable): (TypeId, bool) = match &found.end {
             End::Attribute(id) => (*id, false),
@@ -169,7 +195,13 @@ impl<'a> Compiler<'a> {
         let Some((aim, wanted)) = aimed else { return };
         let (has, wants) = (self.type_words(from.simple), words(wanted, &|name| target.show(name)));
         match (judge(&produced, wanted), &produced) {
-            (Verdict::Fits, _) => {}
+            (Verdict::Fits, _) => {
+                let others = |fixed: &&String| from.simple.enumeration().is_none_or(|values| values.iter().any(|value| value != fixed));
+                if let Some(fixed) = aim.fixed.as_ref().filter(others) {
+                    let text = format!("target '{}' is always '{fixed}': what else '{path}' is is rejected", aim.path);
+                    self.report.warning("SM170", place, text).declared_at(aim.declared.clone());
+                }
+            }
             (Verdict::Narrow(bad), Produced::Codes(_)) => {
                 let table = codes.map(|table| table.name.as_str()).unwrap_or_default();
                 let allowed = wanted.enumeration().map(|values| format!(" (allowed: {})", list(&values))).unwrap_or_default();
@@ -207,6 +239,9 @@ impl<'a> Compiler<'a> {
         if judge(&Produced::Constant(constant.to_owned()), wanted) != Verdict::Fits {
             let wants = wanted.enumeration().map_or_else(|| words(wanted, &|name| target.show(name)), |values| list(&values));
             let text = format!("value '{constant}' is not allowed by target '{}' ({wants})", aim.path);
+            self.report.error("SM153", place, text).declared_at(aim.declared.clone());
+        } else if let Some(fixed) = aim.fixed.as_deref().filter(|fixed| !wanted.equals(constant, fixed)) {
+            let text = format!("value '{constant}' is not allowed by target '{}', which is always '{fixed}'", aim.path);
             self.report.error("SM153", place, text).declared_at(aim.declared.clone());
         }
     }

@@ -1,7 +1,7 @@
 //! What `check` says of mappings: one rule that is right, and one for each thing that can be wrong with one.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests stand outside #[test] functions")]
 
-use mappings::{Checked, Mapping, Outcome};
+use mappings::{Checked, Mapping, Outcome, State};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -137,6 +137,72 @@ fn nothing_is_ignored_in_which_rules_read() {
     check(r#"<m:set path="b:Source" from="h:Meal[@kind='x']"/>"#, &[]);
 }
 
+/// A mapping of a stay that says nothing of `leaf` but in `rules`.
+fn without(leaf: &str, rules: &str) -> String {
+    let ignored = [r#"<m:ignore path=""#, leaf, r#"" reason="rest"/>"#].concat();
+    let rest = REST.replace(r#"path="h:Guest""#, r#"path="h:Guest/h:Name""#).replace(&ignored, "");
+    let guest: String = ["h:IdNo", "h:Birth", "h:Sex"]
+        .iter()
+        .filter(|path| !leaf.ends_with(**path))
+        .map(|path| [r#"<m:ignore path="h:Guest/"#, path, r#"" reason="rest"/>"#].concat())
+        .collect();
+    document("", &[r#"<m:set path="b:Id" from="@no"/>"#, rules, &rest, &guest].concat(), "")
+}
+
+#[test]
+fn a_leaf_that_is_lost_in_a_branch_is_named() {
+    let check_of = |leaf: &str, rules: &str, expected: &[(&str, &str)]| check_whole("lost", &without(leaf, rules), expected);
+    let set = |from: &str| [r#"<m:set path="b:Source" from=""#, from, r#""/>"#].concat();
+    let when = |test: &str, rules: &str| ["<m:when ", test, ">", rules, "</m:when>"].concat();
+    let choose = |whens: &[String], rest: &str| ["<m:choose>", &whens.concat(), rest, "</m:choose>"].concat();
+    let (room, suite, fee) = (r#"exists="h:Room""#, r#"exists="h:Suite""#, r#"exists="h:Fee""#);
+    // Where it is absent nothing is lost; neither is the other alternative of the source's choice.
+    check_of("h:Fee", &choose(&[when(fee, &set("h:Fee"))], "<m:otherwise/>"), &[]);
+    check_of("h:Suite", &choose(&[when(room, &set("h:Room")), when(suite, &set("h:Suite"))], ""), &[]);
+    check_of("h:Fee", &choose(&[when(r#"missing="h:Fee""#, "")], &["<m:otherwise>", &set("h:Fee"), "</m:otherwise>"].concat()), &[]);
+    check_of("h:Fee", &choose(&[when(room, &set("h:Fee")), when(suite, "")], ""), &[("SM303", "'h:Fee' is read in some branches only")]);
+    let said = r#"<m:ignore path="h:Fee" reason="a suite's is another matter"/>"#;
+    check_of("h:Fee", &choose(&[when(room, &set("h:Fee")), when(suite, said)], ""), &[]);
+    check_of("h:Fee", &choose(&[when(room, said), when(suite, "")], ""), &[("SM303", "lost where 'h:Suite' is there")]);
+    let rest = ["<m:otherwise>", &set("h:Fee"), "</m:otherwise>"].concat();
+    check_of("h:Fee", &choose(&[when(room, &choose(&[when(fee, &set("h:Fee"))], "<m:otherwise/>"))], &rest), &[]);
+    check_of(
+        "h:Room",
+        &choose(&[when(fee, &set("h:Fee")), when(room, &set("h:Room"))], "<m:otherwise/>"),
+        &[("SM303", "lost where 'h:Fee' is there")],
+    );
+    // What an optional element holds, and what is read from in it.
+    let inside = |path: &str| {
+        [r#"<m:in path="b:Item" select="h:Payer"><m:set path="@name" value="x"/><m:set path="b:Text" from=""#, path, r#""/></m:in>"#]
+            .concat()
+    };
+    check_of("h:Payer/h:Phone", &inside("h:Phone"), &[]);
+    check_of("h:Fee", &inside("../h:Fee"), &[("SM303", "lost where 'h:Payer' is absent")]);
+    let typed =
+        r#"<m:case of="h:Payer"><m:type is="h:Firm"><m:set path="b:Source" from="../h:Fee"/></m:type><m:type is="h:Person"/></m:case>"#;
+    check_of("h:Fee", typed, &[("SM303", "lost where it is h:Person")]);
+    // What decides: its value is known where it was asked for, and where one value is left.
+    let sex = |values: &[&str], rest: &str| {
+        let whens: Vec<String> = values.iter().map(|value| when(&[r#"of="h:Guest/h:Sex" equals=""#, value, r#"""#].concat(), "")).collect();
+        choose(&whens, rest)
+    };
+    check_of("h:Guest/h:Sex", &sex(&["1", "2", "9"], ""), &[]);
+    check_of("h:Guest/h:Sex", &sex(&["1", "2"], "<m:otherwise/>"), &[]);
+    check_of("h:Guest/h:Sex", &sex(&["1"], "<m:otherwise/>"), &[("SM304", "its value is lost where m:otherwise holds")]);
+    let said = r#"<m:otherwise><m:ignore path="h:Guest/h:Sex" reason="rest"/></m:otherwise>"#;
+    check_of("h:Guest/h:Sex", &sex(&["1"], said), &[]);
+    check_of("h:Guest/h:Sex", &[&sex(&["1"], "<m:otherwise/>"), set("h:Guest/h:Sex").as_str()].concat(), &[]);
+}
+
+#[test]
+fn what_one_rule_says_of_several_is_no_finding_and_told() {
+    let found = run("said", &without("h:Fee", r#"<m:set path="b:Source" from="h:Room | h:Fee"/>"#));
+    assert!(found.diagnostics.is_empty(), "{:?}", found.diagnostics);
+    assert_eq!(found.coverage.to_string(), "2 mapped, 1 in part, 8 ignored with a reason, 0 unaccounted");
+    let part = found.leaves.iter().find(|leaf| leaf.state == State::InPart).unwrap();
+    assert_eq!((part.path.as_str(), part.lost.as_ref().unwrap().0.as_str()), ("h:Fee", "'h:Room' is there"));
+}
+
 #[test]
 fn cases_are_exhaustive() {
     let item =
@@ -170,6 +236,47 @@ fn a_choice_of_the_target_is_made_once() {
         [r#"<m:choose><m:when exists="h:Room"><m:set path="b:Left" from="h:Room"/></m:when>"#, second, "</m:choose>"].concat()
     };
     check_either(&branches(r#"<m:when exists="h:Suite"><m:set path="b:Right" from="h:Suite"/></m:when>"#), &[]);
+    // The source may have both, one alone (its own choice), or the rules part it.
+    let both =
+        |left: &str, right: &str| [r#"<m:set path="b:Left" from=""#, left, r#""/><m:set path="b:Right" from=""#, right, r#""/>"#].concat();
+    check_either(&both("h:Fee", "h:Payer[h:Firm]/h:FirmName"), &[("SM206", "'b:Left' and 'b:Right' in 'b:Either'")]);
+    check_either(&both("h:Room", "h:Suite"), &[]);
+    check_either(&both("h:Payer[h:Person]/h:Name", "h:Payer[h:Firm]/h:FirmName"), &[]);
+    let absent = r#"<m:choose><m:when missing="h:Payer"><m:set path="b:Left" from="@no"/></m:when><m:otherwise/></m:choose>"#;
+    let there = r#"<m:set path="b:Right" from="h:Payer/h:Phone"/>"#;
+    check_either(&[absent, there].concat(), &[]);
+    check_either(&[&absent.replace("missing", "exists"), there].concat(), &[("SM206", "part the rules by m:choose")]);
+}
+
+#[test]
+fn what_the_target_takes_only_so_far() {
+    let check_narrow = |rules: &str, expected: &[(&str, &str)]| {
+        let text = document("", &[rules, REST].concat(), "").replace(r#"root="b:Record""#, r#"root="b:Narrow""#);
+        check_whole("narrow", &text, expected);
+    };
+    check_narrow(r#"<m:set path="b:Kind" value="1.00"/><m:set path="@version" value="2"/>"#, &[]);
+    check_narrow(r#"<m:set path="b:Kind" value="2"/>"#, &[("SM153", "which is always '1.0'")]);
+    check_narrow(r#"<m:set path="@version" value="2.0"/>"#, &[("SM153", "which is always '2'")]);
+    check_narrow(r#"<m:in path="b:Kind"><m:set path="." value="3"/></m:in>"#, &[("SM153", "which is always '1.0'")]);
+    check_narrow(r#"<m:set path="b:Kind" from="h:Fee" default="1"/>"#, &[("SM170", "is always '1.0'")]);
+    check_narrow(r#"<m:set path="b:Short" value="1234567"/>"#, &[("SM153", "'1234567' is not allowed")]);
+    check_narrow(r#"<m:set path="b:Short" from="h:Room" default="1234567"/>"#, &[("SM153", ""), ("SM170", "takes 5 characters")]);
+    let each = |path: &str, select: &str| {
+        [r#"<m:each path=""#, path, r#"" select=""#, select, r#""><m:set path="." from="@kind"/></m:each>"#].concat()
+    };
+    check_narrow(&each("b:Few", "h:Meal"), &[("SM207", "at most 3 times, and is written as often as the source has it")]);
+    check_narrow(&each("b:Many", "h:Meal"), &[]);
+    let few = |times: usize| r#"<m:set path="b:Few" from="@no"/>"#.repeat(times);
+    check_narrow(&few(3), &[]);
+    check_narrow(&few(4), &[("SM203", "is always written 4 times")]);
+    check_narrow(&[few(3), r#"<m:set path="b:Few" from="h:Fee"/>"#.to_owned()].concat(), &[("SM207", "written up to 4 times")]);
+    let one = |times: usize| ["<m:in path='b:Pair'>", &r#"<m:set path="b:One" from="@no"/>"#.repeat(times), "</m:in>"].concat();
+    check_narrow(&one(2), &[]);
+    check_narrow(&one(1), &[("SM202", "requires 'b:Narrow/b:Pair/b:One' 2 times")]);
+    check_narrow(&["<m:in path='b:Pair'>", &each("b:One", "h:Meal"), "</m:in>"].concat(), &[("SM121", ""), ("SM207", "")]);
+    // An element of both alternatives excludes neither.
+    check_narrow(r#"<m:set path="b:A" from="@no"/><m:set path="b:C" from="@no"/>"#, &[]);
+    check_narrow(r#"<m:set path="b:B" from="@no"/><m:set path="b:C" from="@no"/>"#, &[("SM205", "'b:B' and 'b:C'")]);
 }
 
 #[test]

@@ -110,7 +110,15 @@ fn mutations(rule: &Element) -> Vec<Mutation> {
             found.push((format!("{local}: {name} is missing"), Some(rebuilt(rule, local, name))));
         }
     }
+    if rule.attribute("", "value").is_some() {
+        found.push((format!("{local}: the constant is too long"), changed("value", "x".repeat(5_000))));
+    }
     match local {
+        "when" | "otherwise" | "type" if rule.elements().next().is_some() => {
+            let mut made = rule.clone();
+            made.children_mut().clear();
+            found.push((format!("{local}: its rules are gone"), Some(made)));
+        }
         "each" => found.push(("each: it is an in".to_owned(), Some(rebuilt(rule, "in", "")))),
         "source" | "codes" if rule.attribute("", "schema").or(rule.attribute("", "href")).is_some() => {
             found.push((format!("{local}: another file is pinned"), changed("sha256", "0".repeat(64))));

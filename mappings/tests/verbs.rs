@@ -163,6 +163,18 @@ fn coverage_is_one_sentence_and_names_what_is_left() {
         &text,
         &["coverage: not every leaf of a visit accounted for: 16 mapped, 4 ignored with a reason, 1 unaccounted\n", "h:Inpatient/h:Bed"],
     );
+    let (text, holds) = samples::coverage_json(&dir.join("visit.map.xml")).unwrap();
+    let data: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((holds, &data["mapped"], &data["unaccounted"]), (false, &16.into(), &1.into()));
+    let leaves = data["leaves"].as_array().unwrap();
+    let bed = leaves.iter().find(|leaf| leaf["path"] == "h:Inpatient/h:Bed").unwrap();
+    assert_eq!((leaves.len(), &bed["state"], &bed["warning"]), (21, &"unaccounted".into(), &true.into()));
+    // What one rule says comes first is told, and no finding.
+    let both = (r#"from="h:Inpatient/h:Ward""#, r#"from="h:Inpatient/h:Ward | h:Inpatient/h:Bed""#);
+    let dir = sector("health", "verbs-coverage-part", &[("visit.map.xml", ignored, ""), ("visit.map.xml", both.0, both.1)]);
+    let (text, holds) = samples::coverage(&dir.join("visit.map.xml"), None).unwrap();
+    assert!(holds, "{text}");
+    has(&text, &["16 mapped, 1 in part, 4 ignored", "says: 'h:Inpatient/h:Bed' stays where 'h:Inpatient/h:Ward' is there"]);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use crate::load::{Defect, Level, Loaded};
 use crate::schema::{Schemas, Source};
 use crate::tree::Place;
 use std::cell::RefCell;
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// The largest schema document.
@@ -15,6 +18,9 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 pub struct Folders {
     roots: Vec<PathBuf>,
     refused: RefCell<Vec<String>>,
+    /// Where the locations that were asked for lead, and the first name of each of those.
+    real: RefCell<BTreeMap<String, PathBuf>>,
+    names: RefCell<BTreeMap<PathBuf, String>>,
 }
 
 impl Folders {
@@ -23,7 +29,7 @@ impl Folders {
     pub fn of(files: &[PathBuf], allowed: &[PathBuf]) -> Self {
         let folder = |file: &PathBuf| file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         let roots = files.iter().map(folder).chain(allowed.iter().cloned());
-        Self { roots: roots.filter_map(|root| std::fs::canonicalize(root).ok()).collect(), refused: RefCell::default() }
+        Self { roots: roots.filter_map(|root| std::fs::canonicalize(root).ok()).collect(), ..Self::default() }
     }
 
     /// Finds a document by its location, as [`crate::load::Resolver`] asks.
@@ -44,8 +50,19 @@ impl Folders {
         }
     }
 
+    /// The one name of a document that has several, as `a.xsd` and `../here/a.xsd`: the first that was asked for.
+    pub fn name(&self, location: &str) -> String {
+        if let Some(known) = self.real.borrow().get(location).and_then(|real| self.names.borrow().get(real).cloned()) {
+            return known;
+        }
+        let Ok(real) = std::fs::canonicalize(location) else { return location.to_owned() };
+        self.real.borrow_mut().insert(location.to_owned(), real.clone());
+        self.names.borrow_mut().entry(real).or_insert_with(|| location.to_owned()).clone()
+    }
+
     fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
-        let real = std::fs::canonicalize(path).map_err(|error| error.to_string())?;
+        let known = path.to_str().and_then(|location| self.real.borrow().get(location).cloned());
+        let real = known.map_or_else(|| std::fs::canonicalize(path), Ok).map_err(|error| error.to_string())?;
         if !self.roots.iter().any(|root| real.starts_with(root)) {
             return Err("outside of the schemas' folders: --root allows another".to_owned());
         }
@@ -59,8 +76,26 @@ impl Folders {
     }
 }
 
+/// Opens a file for reading. What is none, as a FIFO, which would wait for a writer for ever, is refused by what it is.
+///
+/// # Errors
+/// There is none, it may not be read, or it is something else.
+pub fn open(path: &Path) -> std::io::Result<File> {
+    let kind = std::fs::metadata(path)?.file_type();
+    let other = [
+        (kind.is_dir(), "a directory"),
+        (kind.is_fifo(), "a FIFO"),
+        (kind.is_socket(), "a socket"),
+        (kind.is_char_device() || kind.is_block_device(), "a device"),
+    ];
+    match other.into_iter().find(|(is, _)| *is) {
+        None => File::open(path),
+        Some((_, what)) => Err(Error::new(ErrorKind::InvalidInput, ["this is ", what, ", not a file"].concat())),
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = open(path).map_err(|error| error.to_string())?;
     // A limited reader does not say how much to expect, and is read in a dozen small steps.
     let expected = file.metadata().map_or(0, |metadata| metadata.len().min(FILE_BYTES_MAX) + 1);
     let mut octets = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
@@ -80,6 +115,9 @@ pub fn load(level: Level, files: &[PathBuf], folders: &Folders) -> Result<Loaded
     let mut defects = Vec::new();
     for file in files {
         let name = file.to_string_lossy().into_owned();
+        if folders.name(&name) != name {
+            continue;
+        }
         match read(file) {
             Ok(octets) => documents.push((name, octets)),
             Err(what) => {
@@ -92,5 +130,5 @@ pub fn load(level: Level, files: &[PathBuf], folders: &Folders) -> Result<Loaded
         return Err(defects);
     }
     let documents: Vec<(&str, &[u8])> = documents.iter().map(|(name, octets)| (name.as_str(), octets.as_slice())).collect();
-    Schemas::load_at(level, &documents, &|location, namespace| folders.find(location, namespace))
+    Schemas::load_named(level, &documents, &|location, namespace| folders.find(location, namespace), &|location| folders.name(&location))
 }

@@ -505,6 +505,16 @@ impl<'s> SimpleType<'s> {
         self.simple.identity != Identity::None
     }
 
+    /// Whether two texts mean the same value of this type, as `1.0` and `1` do of `xs:decimal`; what is no value of it is compared as it is.
+    #[must_use]
+    pub fn equals(&self, left: &str, right: &str) -> bool {
+        let value = |text| self.simple.value(self.schemas, text, None);
+        match (value(left), value(right)) {
+            (Ok(left), Ok(right)) => left.equals(&right),
+            _ => left == right,
+        }
+    }
+
     /// Checks a lexical value, white space processed as the type asks. Names may have no prefix here.
     ///
     /// # Errors

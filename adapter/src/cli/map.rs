@@ -36,6 +36,9 @@ pub enum Map {
         map: PathBuf,
         /// A document: what of the mapping it exercises is said too.
         document: Option<PathBuf>,
+        /// The sentence with what is left, or each leaf as data.
+        #[arg(long, value_enum, default_value_t = Told::Text)]
+        format: Told,
     },
     /// Says where a value of the target comes from; or what a code means, with an example of the fault and of the edit.
     ///
@@ -149,6 +152,15 @@ pub enum Deny {
     Warnings,
 }
 
+/// Forms of what coverage says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Told {
+    /// A sentence, and what is left.
+    Text,
+    /// One JSON document with each leaf.
+    Json,
+}
+
 /// Forms of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
@@ -203,7 +215,7 @@ pub(super) fn run(verb: &Map) -> Result<(), Failure> {
         Map::Check(arguments) => check(arguments),
         Map::Run(arguments) => map_run::run(arguments),
         Map::Test(arguments) => test(arguments),
-        Map::Coverage { map, document } => coverage(map, document.as_deref()),
+        Map::Coverage { map, document, format } => coverage(map, document.as_deref(), *format),
         Map::Explain { what, map } => explained(what, map.as_deref()),
         Map::Scaffold(arguments) => map_make::scaffold(arguments),
         Map::Diff(arguments) => map_make::diff(arguments),
@@ -298,10 +310,18 @@ fn explained(what: &str, map: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn coverage(path: &Path, document: Option<&Path>) -> Result<(), Failure> {
+fn coverage(path: &Path, document: Option<&Path>, format: Told) -> Result<(), Failure> {
+    if let (Told::Json, Some(_)) = (format, document) {
+        return Err(usage("--format json is about the mapping alone: leave out the document".to_owned()));
+    }
     let document = document.map(octets).transpose()?;
     let failed = |why: String| Failure::DoesNotHold(why.lines().map(str::to_owned).collect());
-    let (text, whole) = samples::coverage(&followed(path)?, document.as_deref()).map_err(failed)?;
+    let path = followed(path)?;
+    let told = match format {
+        Told::Text => samples::coverage(&path, document.as_deref()),
+        Told::Json => samples::coverage_json(&path),
+    };
+    let (text, whole) = told.map_err(failed)?;
     print::out(text.trim_end());
     holds(whole)
 }

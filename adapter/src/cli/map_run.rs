@@ -77,7 +77,7 @@ fn opened(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin().lock()));
     }
-    let file = File::open(path).map_err(|error| Misconfigured::File(path.to_owned(), error))?;
+    let file = xsd::files::open(path).map_err(|error| Misconfigured::File(path.to_owned(), error))?;
     Ok(Box::new(BufReader::new(file)))
 }
 

@@ -249,7 +249,7 @@ fn one(schemas: &Schemas, arguments: &Validate, path: &Path) -> Result<Outcome, 
     if path.as_os_str() == "-" {
         return Ok(schemas.validate_stream(std::io::stdin().lock(), charset, &limits, arguments.max));
     }
-    let file = std::fs::File::open(path).map_err(|error| Failure::Misconfigured(Misconfigured::File(path.to_owned(), error)))?;
+    let file = xsd::files::open(path).map_err(|error| Failure::Misconfigured(Misconfigured::File(path.to_owned(), error)))?;
     let from: Box<dyn Read> = Box::new(BufReader::new(file));
     Ok(schemas.validate_stream(from, charset, &limits, arguments.max))
 }

@@ -190,7 +190,7 @@ pub const ALL: &[Code] = &[
     ),
     code(
         "SM153",
-        "A constant or a default is not of the target's type.",
+        "A constant or a default is not of the target's type, or not the value that the target's schema fixes.",
         "<m:set path=\"b:BirthDate\" value=\"unknown\"/>",
         "a value of the type, or no rule",
     ),
@@ -247,7 +247,7 @@ pub const ALL: &[Code] = &[
     ),
     code(
         "SM203",
-        "Something that may stand once may be written more often.",
+        "Something that may stand once may be written more often, or is always written more often than it may stand.",
         "two rules for b:Amount",
         "keep one, or part them by m:choose",
     ),
@@ -262,6 +262,18 @@ pub const ALL: &[Code] = &[
         "The target takes one of several elements, and more than one is always written.",
         "rules for b:Person and for b:LegalEntity side by side",
         "part them by m:choose or m:case",
+    ),
+    code(
+        "SM206",
+        "The target takes one of two elements, and rules write both where the source has both: such a record is rejected.",
+        "rules for b:Person from h:Guest and for b:LegalEntity from h:Firm, both optional",
+        "m:choose with m:when exists=\"h:Guest\" and m:when exists=\"h:Firm\"",
+    ),
+    code(
+        "SM207",
+        "The target takes only so many of an element, and the source may have more: a record with more is rejected.",
+        "<m:each path=\"b:Phone\" select=\"h:Phone\"> where b:Phone stands at most three times and h:Phone without bound",
+        "rules for the first ones, h:Phone[1], h:Phone[2], and what becomes of the others; or accept the rejects",
     ),
     code("SM210", "A target path may only go down.", "path=\"../b:Name\"", "write the rule where the element is made"),
     code("SM211", "This rule makes elements, and its path leads to an attribute or to text.", "<m:in path=\"@name\">", "path=\"b:Item\""),
@@ -295,6 +307,18 @@ pub const ALL: &[Code] = &[
         "An m:ignore leaves out an element of whose children rules read some: what a later schema adds there would be lost in silence.",
         "<m:ignore path=\"h:Patient\" reason=\"privacy\"/> beside a rule from h:Patient/h:Name",
         "<m:ignore path=\"h:Patient/h:Phone\" reason=\"privacy\"/>, a part that no rule reads",
+    ),
+    code(
+        "SM303",
+        "A leaf is read in one branch, and in another, where it may be there as well, no rule reads it: there it would be lost in silence.",
+        "h:Ward read in <m:when exists=\"h:Inpatient\"> where <m:otherwise> may have it, too",
+        "read it outside of the branches, or <m:ignore path=\"h:Ward\" reason=\"…\"/> in the branch that leaves it out",
+    ),
+    code(
+        "SM304",
+        "A leaf decides which rules run, and in a branch where its value may be several nothing takes it over.",
+        "<m:when of=\"h:Kind\" equals=\"1\"> and <m:otherwise/>, and no rule that reads h:Kind",
+        "a rule that reads it, an m:when for each value, or <m:ignore path=\"h:Kind\" reason=\"…\"/> in m:otherwise",
     ),
     code(
         "SM401",

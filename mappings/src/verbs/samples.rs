@@ -8,6 +8,7 @@ use crate::verbs::page::element;
 use crate::verbs::report::{push, suite};
 use crate::verbs::set_in;
 use crate::witness::Witness;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -438,25 +439,27 @@ impl Tested {
     }
 }
 
-/// The sentence of `map coverage`, then every leaf that nobody thought of; with a document also what it does not exercise.
+/// The sentence of `map coverage`, then every leaf that is not wholly accounted for; with a document also what it does not exercise.
 ///
 /// # Errors
 /// The mapping has errors (all of them, as text), or the document cannot be mapped.
 pub fn coverage(path: &Path, document: Option<&[u8]>) -> Result<(String, bool), String> {
-    let checked = Mapping::check(path);
-    let Some(mapping) = checked.mapping else {
-        return Err(checked.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    };
+    let (mapping, checked) = covered(path)?;
     let windows: Vec<&crate::path::Path> = mapping.document().blocks.iter().filter_map(|block| block.window.as_ref()).collect();
     let mut names: Vec<String> = windows.iter().filter_map(|window| window.steps.last()).filter_map(local_of).collect();
     names.dedup();
     let of = if names.is_empty() { "the document".to_owned() } else { format!("a {}", names.join(" and a ").to_lowercase()) };
     let coverage = checked.coverage;
-    let holds = coverage.unaccounted == 0;
+    let holds = !checked.leaves.iter().any(|leaf| leaf.open);
     let word = if holds { "every leaf of" } else { "not every leaf of" };
     let mut out = format!("coverage: {word} {of} accounted for: {coverage}\n");
     for finding in checked.diagnostics.iter().filter(|finding| finding.code.starts_with("SM3")) {
         push(&mut out, format_args!("  {}\n", finding.text));
+    }
+    for leaf in checked.leaves.iter().filter(|leaf| !leaf.open) {
+        if let Some((case, place)) = &leaf.lost {
+            push(&mut out, format_args!("  in part, as the rule at {place} says: '{}' stays where {case}\n", leaf.path));
+        }
     }
     if let Some(octets) = document {
         let witness = Witness::default();
@@ -475,6 +478,33 @@ pub fn coverage(path: &Path, document: Option<&[u8]>) -> Result<(String, bool), 
         exercised.never.iter().for_each(|never| push(&mut out, format_args!("  {never}\n")));
     }
     Ok((out, holds))
+}
+
+/// The figures of `map coverage` and what becomes of each leaf, as JSON (`schema: waybill/map-coverage/1`).
+///
+/// # Errors
+/// The mapping has errors: all of them, as text.
+pub fn coverage_json(path: &Path) -> Result<(String, bool), String> {
+    let (mapping, checked) = covered(path)?;
+    let leaf = |leaf: &crate::Leaf| {
+        let lost = leaf.lost.as_ref().map(|(case, place)| json!({ "where": case, "line": place.line, "column": place.column }));
+        json!({ "path": leaf.path, "state": leaf.state.word(), "lost": lost, "warning": leaf.open })
+    };
+    let crate::Coverage { mapped, in_part, decides, ignored, opaque, unaccounted } = checked.coverage;
+    let leaves: Vec<Value> = checked.leaves.iter().map(leaf).collect();
+    let data = json!({
+        "schema": "waybill/map-coverage/1", "mapping": mapping.id(), "mapped": mapped, "in_part": in_part, "decides": decides,
+        "ignored": ignored, "opaque": opaque, "unaccounted": unaccounted, "leaves": leaves,
+    });
+    Ok((format!("{data:#}"), !checked.leaves.iter().any(|leaf| leaf.open)))
+}
+
+fn covered(path: &Path) -> Result<(Mapping, crate::Checked), String> {
+    let mut checked = Mapping::check(path);
+    match checked.mapping.take() {
+        Some(mapping) => Ok((mapping, checked)),
+        None => Err(checked.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    }
 }
 
 fn local_of(step: &crate::path::Step) -> Option<String> {

@@ -1,6 +1,6 @@
 //! The schema documents of one graph: includes and imports followed through the resolver, each element checked against the grammar.
 
-use super::{Defect, Document, Level, Resolver, catalogue, conditional, grammar, nearest};
+use super::{Defect, Document, Level, Naming, Resolver, catalogue, conditional, grammar, nearest};
 use crate::read::{Limits, Malformed, Rule, read};
 use crate::schema::{Source, XSD_NAMESPACE};
 use crate::scope::{Scope, XML_NAMESPACE};
@@ -112,7 +112,7 @@ struct Wanted {
 }
 
 /// Follows includes and imports from `documents` on.
-pub(super) fn gather(level: Level, documents: Vec<Document>, resolver: Resolver<'_>) -> (Vec<Schema>, Vec<Defect>) {
+pub(super) fn gather(level: Level, documents: Vec<Document>, (resolver, naming): (Resolver<'_>, Naming<'_>)) -> (Vec<Schema>, Vec<Defect>) {
     let mut gathering = Gathering {
         level,
         queue: VecDeque::new(),
@@ -120,6 +120,7 @@ pub(super) fn gather(level: Level, documents: Vec<Document>, resolver: Resolver<
         ids: BTreeSet::new(),
         defects: Vec::new(),
         resolver,
+        naming,
         namespaces: BTreeSet::new(),
     };
     for document in &documents {
@@ -158,6 +159,7 @@ struct Gathering<'r> {
     ids: BTreeSet<(Arc<str>, String)>,
     defects: Vec<Defect>,
     resolver: Resolver<'r>,
+    naming: Naming<'r>,
 }
 
 impl Gathering<'_> {
@@ -196,7 +198,7 @@ impl Gathering<'_> {
         let mut imports = BTreeSet::new();
         let mut missing = BTreeMap::new();
         for item in schema.root.all(&["include", "import", "redefine"]) {
-            let location = item.token("schemaLocation").map(|location| join(base, location));
+            let location = item.token("schemaLocation").map(|location| self.located(base, location));
             if item.local != "import" {
                 let Some(location) = location else {
                     self.defects.push(item.defect("s4s-att-must-appear", format!("xs:{} names a schemaLocation", item.local)));
@@ -222,6 +224,11 @@ impl Gathering<'_> {
         }
         schema.imports = imports;
         schema.missing = missing;
+    }
+
+    fn located(&self, base: &str, location: &str) -> String {
+        let joined = join(base, location);
+        if is_address(location) { joined } else { (self.naming)(joined) }
     }
 
     /// src-include, src-redefine. False if there is no document at the location.
@@ -250,8 +257,7 @@ impl Gathering<'_> {
     /// Asks the resolver, but never for a file by its address: what lies outside the folders that it knows is none of ours.
     fn found(&self, item: &Item, location: &str, namespace: &str) -> Option<Vec<u8>> {
         let written = item.token("schemaLocation").unwrap_or_default();
-        let addressed = written.starts_with('/') || written.starts_with("file:");
-        if addressed { None } else { (self.resolver)(location, namespace) }
+        if is_address(written) { None } else { (self.resolver)(location, namespace) }
     }
 
     /// False if no document is known for the namespace: what that breaks is reported where it is used.
@@ -435,6 +441,11 @@ fn unfetched(item: &Item) -> &'static str {
         _ if written.starts_with('/') => ": no file is read outside the folder of the schema",
         _ => "",
     }
+}
+
+/// Whether a location names a file by its address.
+fn is_address(location: &str) -> bool {
+    location.starts_with('/') || location.starts_with("file:")
 }
 
 /// A location relative to the document that names it; absolute ones stay.

@@ -28,6 +28,9 @@ use std::fmt;
 /// none, and for an include). Nothing is ever fetched from a network.
 pub type Resolver<'r> = &'r dyn Fn(&str, &str) -> Option<Vec<u8>>;
 
+/// Says the one name of a document that may have several.
+pub type Naming<'r> = &'r dyn Fn(String) -> String;
+
 /// A schema document that has been read already, as the one inside a WSDL.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -158,6 +161,19 @@ impl Schemas {
     /// # Errors
     /// All defects that the level does not let pass, in the order of files and places.
     pub fn load_at(level: Level, documents: &[(&str, &[u8])], resolver: Resolver<'_>) -> Result<Loaded, Vec<Defect>> {
+        Self::load_named(level, documents, resolver, &|location| location)
+    }
+
+    /// As [`Schemas::load_at`], where a document has several names: `naming` says the one that counts.
+    ///
+    /// # Errors
+    /// All defects that the level does not let pass, in the order of files and places.
+    pub fn load_named(
+        level: Level,
+        documents: &[(&str, &[u8])],
+        resolver: Resolver<'_>,
+        naming: Naming<'_>,
+    ) -> Result<Loaded, Vec<Defect>> {
         let mut read = Vec::new();
         let mut defects = Vec::new();
         for (name, octets) in documents {
@@ -170,7 +186,7 @@ impl Schemas {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut loaded = Self::load_documents_at(level, read, resolver)?;
+        let mut loaded = Self::load_gathered(level, read, (resolver, naming))?;
         loaded.warnings.splice(0..0, warnings);
         Ok(loaded)
     }
@@ -188,6 +204,10 @@ impl Schemas {
     /// # Errors
     /// All defects that the level does not let pass, in the order of files and places.
     pub fn load_documents_at(level: Level, documents: Vec<Document>, resolver: Resolver<'_>) -> Result<Loaded, Vec<Defect>> {
+        Self::load_gathered(level, documents, (resolver, &|location| location))
+    }
+
+    fn load_gathered(level: Level, documents: Vec<Document>, resolver: (Resolver<'_>, Naming<'_>)) -> Result<Loaded, Vec<Defect>> {
         let documents = if level == Level::Sample { sample::infer(&documents) } else { documents };
         let (documents, mut defects) = documents::gather(level, documents, resolver);
         let (schemas, more, opaque) = components::compile(level, &documents);
