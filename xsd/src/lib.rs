@@ -1,5 +1,6 @@
 //! XML Schema: the one XML reader and the one writer of the house, the schema graph, and the validator every record passes.
 
+mod ascii;
 mod automaton;
 mod blocks;
 mod calendar;

@@ -36,8 +36,9 @@ struct Entry {
     /// (namespace, number) as an element's name and as an attribute's.
     element: (usize, usize),
     attribute: (usize, usize),
-    /// The entry of the start tag that followed that of this name last.
+    /// The entry of the start tag that followed that of this name last, and that of the attribute that did.
     next: usize,
+    next_attribute: usize,
     shared: OnceCell<Arc<str>>,
 }
 
@@ -130,6 +131,7 @@ impl Names {
             element: nothing,
             attribute: nothing,
             next: EMPTY,
+            next_attribute: EMPTY,
             shared: OnceCell::new(),
         });
         if self.entries.len() * 2 > self.slots.len() {
@@ -213,6 +215,22 @@ impl Names {
             _ => text.starts_with(self.text.as_bytes().get(entry.start..entry.start + length)?),
         };
         same.then_some(length)
+    }
+
+    /// As [`Names::follows`], of attributes: behind the name of the start tag, or of the attribute before.
+    #[inline]
+    pub(crate) fn follows_attribute(&self, before: usize, text: &[u8]) -> Option<(usize, usize)> {
+        let entry = self.entries.get(before)?.next_attribute;
+        let length = self.starts(entry, text).filter(|_| entry != EMPTY)?;
+        let ends = matches!(text.get(length), Some(b'=' | b' ' | b'\t' | b'\n' | b'\r'));
+        ends.then_some((entry, length))
+    }
+
+    /// Remembers which attribute came behind a name.
+    pub(crate) fn followed_attribute(&mut self, before: usize, next: usize) {
+        if let Some(entry) = self.entries.get_mut(before) {
+            entry.next_attribute = next;
+        }
     }
 
     /// Remembers what came behind a start tag.
@@ -363,6 +381,28 @@ mod tests {
         assert_eq!((names.expanded(element), names.expanded(attribute)), (("urn:2", "a"), ("", "a")));
         names.unbind();
         assert_eq!((names.element(pa), names.element(a)), (None, Some(attribute)));
+    }
+
+    #[test]
+    fn what_came_behind_a_name_is_expected_behind_it_and_no_longer_name() {
+        let mut names = Names::default();
+        let (a, no, number) = (names.intern("a").unwrap(), names.intern("no").unwrap(), names.intern("number-of-it").unwrap());
+        let check = |names: &Names, before: usize, text: &str, expected: Option<usize>| {
+            let found = names.follows_attribute(before, text.as_bytes());
+            assert_eq!(found, expected.map(|entry| (entry, names.raw(entry).len())), "{text}");
+        };
+        check(&names, a, "no='1'", None);
+        names.followed_attribute(a, no);
+        names.followed_attribute(no, number);
+        for text in ["no='1' b", "no = '1'", "no\t='1'", "no\n"] {
+            check(&names, a, text, Some(no));
+        }
+        for text in ["no", "now='1'", "n='1' no", "", "No='12345678'", "no>", "no/"] {
+            check(&names, a, text, None);
+        }
+        check(&names, no, "number-of-it=''", Some(number));
+        check(&names, no, "number-of-at=''", None);
+        assert_eq!(names.follows(a, b"no>     "), None, "a start tag is no attribute");
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Patterns: the regular expressions of XML Schema 1.0 part 2 appendix F, in terms of the crate regex.
+//! Patterns: the regular expressions of XML Schema 1.0 part 2 appendix F, in terms of the crate regex, and of tables where these are enough.
 
+use crate::ascii::Table;
 use regex::{Regex, RegexBuilder};
 use std::fmt::Write as _;
 use std::iter::Peekable;
@@ -14,6 +15,8 @@ pub struct Pattern(Arc<Lazy>);
 struct Lazy {
     source: String,
     translated: String,
+    /// `None` inside: it says more than a table can.
+    table: OnceLock<Option<Table>>,
     /// `None` inside: too large when compiled, although its size was estimated to be bearable.
     regex: OnceLock<Option<Regex>>,
 }
@@ -39,7 +42,7 @@ impl Pattern {
             return Err("the pattern is too large when compiled".to_owned());
         }
         translation.out.push_str(")\\z");
-        Ok(Self(Arc::new(Lazy { source: source.to_owned(), translated: translation.out, regex: OnceLock::new() })))
+        Ok(Self(Arc::new(Lazy { source: source.to_owned(), translated: translation.out, table: OnceLock::new(), regex: OnceLock::new() })))
     }
 
     /// As written in the schema.
@@ -51,6 +54,12 @@ impl Pattern {
     /// Whether it matches the whole of `text`. A pattern that is too large to be compiled matches nothing.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
+        let table = self.0.table.get_or_init(|| Table::new(&self.0.source)).as_ref();
+        table.and_then(|table| table.matches(text)).unwrap_or_else(|| self.searches(text))
+    }
+
+    /// As the crate regex sees it.
+    pub(crate) fn searches(&self, text: &str) -> bool {
         let compile = || {
             let mut builder = RegexBuilder::new(&self.0.translated);
             builder.size_limit(COMPILED_BYTES_MAX).dfa_size_limit(COMPILED_BYTES_MAX).build().ok()

@@ -4,7 +4,7 @@ use crate::automaton::Table;
 use crate::schema::{AttributeId, Content, ElementId, Kind, Schemas, TypeId, Use, XSI_NAMESPACE};
 use crate::simple::Identity;
 use crate::tree::QName;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// The numbers of the names that every document may use. 0 is a name that no schema has.
@@ -16,7 +16,8 @@ const XSI_NAMES: [&str; XSI_LAST] = ["type", "nil", "schemaLocation", "noNamespa
 /// The numbers of a graph's names, and its types by them.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    names: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
+    /// In order, and not by hashes: names are short, and so a handful of comparisons is the faster of the two.
+    names: BTreeMap<Arc<str>, BTreeMap<Arc<str>, usize>>,
     count: usize,
     elements: Vec<Option<ElementId>>,
     attributes: Vec<Option<AttributeId>>,
@@ -40,7 +41,7 @@ pub(crate) struct TypePlan {
 impl Plan {
     pub(crate) fn new(schemas: &Schemas) -> Self {
         let types = schemas.types.iter().map(|_| OnceLock::new()).collect();
-        let mut plan = Self { names: HashMap::new(), count: 1, elements: Vec::new(), attributes: Vec::new(), named: Vec::new(), types };
+        let mut plan = Self { names: BTreeMap::new(), count: 1, elements: Vec::new(), attributes: Vec::new(), named: Vec::new(), types };
         XSI_NAMES.iter().for_each(|name| plan.learn(&QName::new(XSI_NAMESPACE, *name)));
         schemas.elements.iter().for_each(|noun| plan.learn(&noun.name));
         schemas.attributes.iter().for_each(|noun| plan.learn(&noun.name));

@@ -3,7 +3,7 @@
 use crate::decode::decode;
 use crate::event::{Builder, Event};
 use crate::source::PART_BYTES;
-use crate::token::{Core, Step};
+use crate::token::{Broken, Core, Step};
 use crate::tree::{Element, Place};
 use std::borrow::Cow;
 use std::fmt;
@@ -110,7 +110,7 @@ pub fn read(octets: &[u8], charset: Option<&str>, limits: &Limits) -> Result<Ele
     let mut reader = Reader::new(&text, limits);
     let mut builder = Builder::default();
     let mut root = None;
-    while let Some(event) = reader.next_event()? {
+    while let Some(event) = reader.pull().map_err(|broken| *broken)? {
         root = builder.take(event).or(root);
     }
     root.ok_or_else(|| Malformed { rule: Rule::NotWellFormed, place: Place::default(), what: "no root element".to_owned() })
@@ -217,8 +217,14 @@ impl<S: Source> Reader<S> {
     /// The first violation; the same again when called again.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Malformed> {
+        self.pull().map_err(|broken| *broken)
+    }
+
+    /// As [`Reader::next_event`], for loops inside this crate: what fails is a pointer, so that an event passes in registers.
+    #[inline(always)]
+    pub(crate) fn pull(&mut self) -> Result<Option<Event<'_>>, Broken> {
         loop {
-            match self.core.step(self.source.text(), self.source.is_last()).map_err(|broken| *broken)? {
+            match self.core.step(self.source.text(), self.source.is_last())? {
                 Step::Event(kind) => return Ok(Some(Event::new(kind, &self.core, self.source.text()))),
                 Step::Done => return Ok(None),
                 Step::More => self.more()?,
@@ -226,10 +232,11 @@ impl<S: Source> Reader<S> {
         }
     }
 
-    fn more(&mut self) -> Result<(), Malformed> {
+    #[cold]
+    fn more(&mut self) -> Result<(), Broken> {
         let passed = self.core.passed();
         self.core.shift(self.source.text(), passed);
         let more = self.source.advance(passed);
-        more.map_err(|(rule, what)| *self.core.broken(self.source.text(), rule, what))
+        more.map_err(|(rule, what)| self.core.broken(self.source.text(), rule, what))
     }
 }

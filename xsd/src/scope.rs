@@ -56,6 +56,12 @@ impl Scope {
         fresh
     }
 
+    /// As new, in the same memory.
+    pub(crate) fn clear(&mut self) {
+        self.bindings.clear();
+        self.marks.clear();
+    }
+
     /// What the innermost scope declares itself.
     pub(crate) fn innermost(&self) -> &[(Arc<str>, Arc<str>)] {
         self.bindings.get(self.marks.last().copied().unwrap_or_default()..).unwrap_or_default()

@@ -89,11 +89,14 @@ impl Enumeration {
         Self { values, by_text }
     }
 
+    /// Of texts alone.
+    fn has_text(&self, text: &str) -> bool {
+        self.by_text.binary_search_by(|at| text_of(&self.values, *at).cmp(text)).is_ok()
+    }
+
     fn has(&self, value: &Value<'_>) -> bool {
         match value {
-            Value::Text(text) if !self.by_text.is_empty() => {
-                self.by_text.binary_search_by(|at| text_of(&self.values, *at).cmp(text)).is_ok()
-            }
+            Value::Text(text) if !self.by_text.is_empty() => self.has_text(text),
             value => self.values.iter().any(|listed| listed.value.equals(value)),
         }
     }
@@ -200,6 +203,19 @@ impl Simple {
         self.facets.enumeration.is_some() || !self.facets.patterns.is_empty()
     }
 
+    /// Whether a text is a value, where it is its own value and that can be said at a glance; all else is for [`Simple::value`] to say.
+    #[inline]
+    pub(crate) fn takes(&self, text: &str) -> bool {
+        let facets = &self.facets;
+        matches!(self.variety, Variety::Atomic(Primitive::String | Primitive::AnySimpleType))
+            && self.lexical == Lexical::Plain
+            && self.identity == Identity::None
+            && facets.white_space == WhiteSpace::Preserve
+            && facets.surely_long(text.len())
+            && facets.enumeration.as_ref().is_none_or(|values| values.has_text(text))
+            && facets.patterns.iter().all(|step| step.iter().any(|pattern| pattern.matches(text)))
+    }
+
     /// Checks a lexical value before white space processing (cvc-simple-type). Names resolve in `scope`.
     pub(crate) fn check(&self, schemas: &Schemas, text: &str, scope: Option<&Scope>) -> Result<(), Failure> {
         self.value(schemas, text, scope).map(drop)
@@ -294,6 +310,15 @@ impl Facets {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether every text of so many octets has a length that is allowed: a character has one to four of them.
+    #[inline]
+    fn surely_long(&self, octets: usize) -> bool {
+        let bounds = u64::try_from(octets).map(|most| (most.div_ceil(4), most));
+        self.length.is_none()
+            && bounds
+                .is_ok_and(|(least, most)| self.min_length.is_none_or(|min| min <= least) && self.max_length.is_none_or(|max| most <= max))
     }
 
     fn lengths(&self, value: &Value<'_>, text: &str) -> Result<(), Failure> {

@@ -25,7 +25,7 @@ impl Core {
         self.pairs.clear();
         self.values.clear();
         let (entry, from) = name;
-        let declares = if from < end { self.read_pairs(text, from, end)? } else { 0 };
+        let declares = if from < end { self.read_pairs(text, entry, from, end)? } else { 0 };
         let Some(number) = self.names.element(entry) else { return Err(self.undeclared(text, at, entry)) };
         if !self.pairs.is_empty() {
             self.resolve(text)?;
@@ -54,10 +54,10 @@ impl Core {
     }
 
     /// Reads `name="value"` pairs (XML 1.0 production 41), puts declarations into the scope, and says how many these were.
-    fn read_pairs(&mut self, text: &str, start: usize, end: usize) -> Result<usize, Broken> {
+    fn read_pairs(&mut self, text: &str, entry: usize, start: usize, end: usize) -> Result<usize, Broken> {
         let bytes = text.as_bytes();
         let skip = |from: usize| from + bytes.get(from..end).unwrap_or_default().iter().take_while(|byte| chars::is_space(**byte)).count();
-        let (mut from, mut found, mut declares) = (start, 0, 0);
+        let (mut from, mut found, mut declares, mut before) = (start, 0, 0, entry);
         loop {
             let at = skip(from);
             if at >= end {
@@ -72,7 +72,10 @@ impl Core {
                 return Err(self.fail(text, Rule::TooLarge, at, what));
             }
             let tail = bytes.get(at..end).unwrap_or_default();
-            let name_end = at + tail.iter().position(|byte| *byte == b'=' || chars::is_space(*byte)).unwrap_or(tail.len());
+            let expected = self.names.follows_attribute(before, tail);
+            let length = expected.map(|(_, length)| length);
+            let length = length.or_else(|| tail.iter().position(|byte| *byte == b'=' || chars::is_space(*byte)));
+            let name_end = at + length.unwrap_or(tail.len());
             let equals = skip(name_end);
             let open = skip(equals + 1);
             let quote = bytes.get(open).copied().filter(|byte| open < end && matches!(byte, b'"' | b'\''));
@@ -82,7 +85,11 @@ impl Core {
             });
             let Some(value) = value else { return Err(self.wrong(text, at, "an attribute is a name, =, and a value in quotes")) };
             from = value.end + 1;
-            let name = self.name(text, at, at..name_end)?;
+            let name = match expected {
+                Some((name, _)) => name,
+                None => self.attribute_name(text, before, at..name_end)?,
+            };
+            before = name;
             let (value, changed) = self.value(text, at, value)?;
             let (prefix, local) = self.names.parts(name);
             match name == XMLNS || prefix == XMLNS {
@@ -93,6 +100,12 @@ impl Core {
                 false => self.pairs.push(Pair { at, name, number: 0, value, changed }),
             }
         }
+    }
+
+    fn attribute_name(&mut self, text: &str, before: usize, span: Range<usize>) -> Result<usize, Broken> {
+        let name = self.name(text, span.start, span)?;
+        self.names.followed_attribute(before, name);
+        Ok(name)
     }
 
     /// XML 1.0 §3.3.3 for CDATA attributes: where the value is, and whether that is in `values`.

@@ -124,11 +124,49 @@ impl Core {
 /// Where text may end.
 #[inline]
 fn stop(text: &[u8]) -> Option<usize> {
-    // Most texts are shorter than it takes to call for help.
-    const SHORT: usize = 16;
-    let short = text.get(..SHORT).unwrap_or(text);
-    match short.iter().position(|byte| matches!(byte, b'<' | b'&' | b']')) {
-        None if text.len() > SHORT => memchr::memchr3(b'<', b'&', b']', text.get(SHORT..)?).map(|found| SHORT + found),
-        found => found,
+    // Most texts are shorter than it takes to call for help: eight octets at a time.
+    const WORDS: usize = 6;
+    let (words, _) = text.as_chunks::<8>();
+    for (at, word) in words.iter().take(WORDS).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ each(b'<')) | zeros(word ^ each(b'&')) | zeros(word ^ each(b']'));
+        if found != 0 {
+            return usize::try_from(found.trailing_zeros() / 8).ok().map(|within| at * 8 + within);
+        }
+    }
+    let passed = words.len().min(WORDS) * 8;
+    memchr::memchr3(b'<', b'&', b']', text.get(passed..)?).map(|found| passed + found)
+}
+
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The high bits of the octets that are zero; of those above the lowest of them nothing is certain.
+#[inline]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(each(1)) & !word & each(0x80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_may_end_wherever_one_of_three_octets_stands() {
+        let check = |fill: u8, length: usize, at: usize, found: u8| {
+            let mut text = vec![fill; length];
+            text[at] = found;
+            assert_eq!(stop(&text), Some(at), "{fill} {length} {at}");
+            text[length - 1] = found;
+            assert_eq!(stop(&text), Some(at), "{fill} {length} {at}, and a second one");
+        };
+        // Octets one above what is looked for are where eight at a time could go wrong.
+        for fill in *b"a=;'^\x00\x80\xFF" {
+            for length in 0..90 {
+                assert_eq!(stop(&vec![fill; length]), None, "{fill} {length}");
+                (0..length).for_each(|at| b"<&]".iter().for_each(|found| check(fill, length, at, *found)));
+            }
+        }
     }
 }

@@ -59,6 +59,8 @@ pub(crate) enum Before {
     Empty,
     /// An end: leave the element.
     End,
+    /// Nothing: the document is broken.
+    Failed,
 }
 
 /// An open element.
@@ -146,7 +148,7 @@ impl Core {
     /// Makes ready for another document; names keep their numbers.
     pub(crate) fn reset(&mut self) {
         self.names.unbind();
-        self.scope = Scope::default();
+        self.scope.clear();
         self.open.clear();
         self.undo.clear();
         self.stamps.clear();
@@ -164,16 +166,15 @@ impl Core {
     ///
     /// # Errors
     /// The first violation; the same again when called again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step(&mut self, text: &str, last: bool) -> Result<Step, Broken> {
-        if let Some(failed) = &self.failed {
-            return Err(failed.clone());
-        }
-        let step = self.next(text, last);
-        if let Err(failed) = &step {
-            self.failed = Some(failed.clone());
-        }
-        step
+        self.next(text, last).map_err(|failed| self.remember(failed))
+    }
+
+    #[cold]
+    fn remember(&mut self, failed: Broken) -> Broken {
+        self.before = Before::Failed;
+        self.failed.get_or_insert(failed).clone()
     }
 
     /// Bytes of the window that are not needed any more.
@@ -199,8 +200,7 @@ impl Core {
     pub(crate) fn broken(&mut self, text: &str, rule: Rule, what: String) -> Broken {
         let at = if rule == Rule::TooLarge { self.at } else { text.len() };
         let failed = self.fail(text, rule, at, what);
-        self.failed = Some(failed.clone());
-        failed
+        self.remember(failed)
     }
 
     fn next(&mut self, text: &str, last: bool) -> Result<Step, Broken> {
@@ -211,6 +211,11 @@ impl Core {
                 self.joined.clear();
             }
             Before::End => self.leave(),
+            Before::Failed => {
+                if let Some(failed) = &self.failed {
+                    return Err(failed.clone());
+                }
+            }
             Before::Empty => {
                 self.before = Before::End;
                 return Ok(Step::Event(Kind::End));

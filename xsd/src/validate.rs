@@ -290,12 +290,16 @@ impl<'s> Validator<'s> {
     }
 
     /// Lets the identity constraints around look at the element that starts.
-    #[inline]
+    #[inline(always)]
     fn watch<S: Site>(&mut self, site: &S) {
         if !self.keys.is_idle() {
-            let findings = self.keys.start(site, self.frames.len());
-            findings.into_iter().for_each(|finding| self.report(site, finding));
+            self.watched(site);
         }
+    }
+
+    fn watched<S: Site>(&mut self, site: &S) {
+        let findings = self.keys.start(site, self.frames.len());
+        findings.into_iter().for_each(|finding| self.report(site, finding));
     }
 
     /// Part 1 §3.3.4 (cvc-elt).
@@ -455,7 +459,7 @@ impl<'s> Validator<'s> {
         fixed: (Option<&str>, Option<&Scope>),
     ) {
         let ((name, text), (fixed, names)) = (attribute, fixed);
-        let wanted = |simple: &&Simple| fixed.is_some() || self.keys.is_watching() || !is_any(simple);
+        let wanted = |simple: &&Simple| fixed.is_some() || self.keys.is_watching() || !simple.takes(text);
         let Some(simple) = self.schemas.simple(noun.definition).filter(wanted) else { return };
         match simple.value(self.schemas, text, Some(site.scope())) {
             Err(failure) => {
@@ -544,9 +548,13 @@ impl<'s> Validator<'s> {
 
     /// Part 1 §3.3.4, cvc-elt.5: an empty element has its default or fixed value, which `xsi:type` may have made wrong.
     fn content<S: Site>(&mut self, site: &S, simple: &'s Simple, noun: Option<&'s ElementNoun>, start: usize) {
+        let fixed = noun.and_then(|noun| noun.fixed.as_deref());
+        let own = self.text.get(start..).unwrap_or_default();
+        if !own.is_empty() && fixed.is_none() && !self.keys.is_watching() && simple.takes(own) {
+            return;
+        }
         let buffer = std::mem::take(&mut self.text);
         let own = buffer.get(start..).unwrap_or_default();
-        let fixed = noun.and_then(|noun| noun.fixed.as_deref());
         let implied = noun.and_then(|noun| noun.default.as_deref()).or(fixed).filter(|_| own.is_empty());
         let text = implied.unwrap_or(own);
         let scope = noun.filter(|_| implied.is_some()).and_then(|noun| noun.names.as_deref()).unwrap_or(site.scope());

@@ -170,9 +170,13 @@ pub(crate) struct Decimal<'t> {
 impl<'t> Decimal<'t> {
     pub(crate) fn parse(text: &'t str) -> Option<Self> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-        let (integer, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let plain = integer.len() + fraction.len() > 0 && integer.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
-        let (integer, fraction) = (integer.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        let point = digits.bytes().position(|byte| byte == b'.');
+        let (integer, fraction) = point.map_or(Some((digits, "")), |at| digits.get(..at).zip(digits.get(at + 1..)))?;
+        let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = integer.len() + fraction.len() > 0 && plain(integer) && plain(fraction);
+        let zeros = integer.bytes().take_while(|byte| *byte == b'0').count();
+        let significant = fraction.len() - fraction.bytes().rev().take_while(|byte| *byte == b'0').count();
+        let (integer, fraction) = (integer.get(zeros..)?, fraction.get(..significant)?);
         let negative = text.starts_with('-') && integer.len() + fraction.len() > 0;
         plain.then_some(Self { negative, integer: Cow::Borrowed(integer), fraction: Cow::Borrowed(fraction) })
     }

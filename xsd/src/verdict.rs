@@ -128,7 +128,7 @@ impl Schemas {
 
 fn validate<S: Source>(schemas: &Schemas, mut reader: Reader<S>, max: usize) -> Result<Vec<Violation>, Malformed> {
     let mut validator = Validator::new(schemas, max);
-    while let Some(event) = reader.next_event()? {
+    while let Some(event) = reader.pull().map_err(|broken| *broken)? {
         validator.event(event);
     }
     Ok(validator.finish())
@@ -162,10 +162,10 @@ impl<'s> Checker<'s> {
             }
         };
         let read = loop {
-            match reader.next_event() {
+            match reader.pull() {
                 Ok(Some(event)) => self.validator.event(event),
                 Ok(None) => break Ok(()),
-                Err(malformed) => break Err(malformed),
+                Err(broken) => break Err(*broken),
             }
         };
         self.idle = reader.idle();
