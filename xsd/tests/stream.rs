@@ -289,4 +289,15 @@ fn a_source_that_fails_is_reported_where_it_does() {
         }
     };
     assert_eq!((failed.rule, failed.to_string().as_str()), (Rule::Source, "2001:1: the line is dead"));
+    assert_eq!(reader.next_event().map(drop), Err(failed));
+    for wrong in ["<a><b></a>", "<a>&b;</a>", "<a", "x"] {
+        let mut reader = Reader::new(wrong, &limits);
+        let failed = loop {
+            if let Err(failed) = reader.next_event().map(drop) {
+                break failed;
+            }
+        };
+        assert_eq!(reader.next_event().map(drop), Err(failed.clone()), "{wrong}");
+        assert_eq!(reader.next_event().map(drop), Err(failed), "{wrong}");
+    }
 }

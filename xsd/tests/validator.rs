@@ -264,11 +264,14 @@ fn values(body: &str, yes: &[&str], no: &[(&str, &str)]) {
     let text = ["<xs:element name='r'><xs:simpleType>", body, "</xs:simpleType></xs:element>"].concat();
     let schemas = load(&schema("", &text)).unwrap_or_else(|defects| panic!("{body}: {defects:?}"));
     let simple = schemas.element(&QName::new("", "r")).unwrap().type_definition().simple_content().unwrap();
+    let document = |value: &str| ["<r>", &value.replace('&', "&amp;").replace('<', "&lt;").replace('\r', "&#13;"), "</r>"].concat();
     for value in yes {
         assert_eq!(simple.check(value).map_err(|failure| failure.rule), Ok(()), "{value:?} of {body}");
+        assert_eq!(verdict(&schemas, &document(value)), "valid", "{value:?} of {body}");
     }
     for (value, rule) in no {
         assert_eq!(simple.check(value).map_err(|failure| failure.rule), Err(*rule), "{value:?} of {body}");
+        assert_eq!(verdict(&schemas, &document(value)), [rule, " /r"].concat(), "{value:?} of {body}");
     }
 }
 
@@ -341,6 +344,22 @@ fn facets() {
     values(&restriction("string", "<xs:length value='2'/>"), &["张三", "ab"], &[("a", "cvc-length-valid"), ("abc", "cvc-length-valid")]);
     values(&restriction("hexBinary", "<xs:maxLength value='1'/>"), &["ff"], &[("ffff", "cvc-maxLength-valid")]);
     values(&restriction("string", "<xs:minLength value='1'/>"), &[" "], &[("", "cvc-minLength-valid")]);
+    values(
+        &restriction("string", "<xs:minLength value='2'/><xs:maxLength value='4'/>"),
+        &["ab", "张三", "\u{1F600}\u{1F600}", "张三李四", "abcd"],
+        &[
+            ("a", "cvc-minLength-valid"),
+            ("张", "cvc-minLength-valid"),
+            ("\u{1F600}", "cvc-minLength-valid"),
+            ("abcde", "cvc-maxLength-valid"),
+        ],
+    );
+    values(
+        &restriction("string", "<xs:length value='2'/>"),
+        &["ab", "张三"],
+        &[("张", "cvc-length-valid"), ("abcdef", "cvc-length-valid")],
+    );
+    values(&restriction("token", "<xs:pattern value='[a-z]{2}'/>"), &["ab", " ab\n"], &[("a b", "cvc-pattern-valid")]);
     values(
         &restriction("decimal", "<xs:totalDigits value='4'/><xs:fractionDigits value='2'/>"),
         &["0012.340", "99.99"],
