@@ -8,7 +8,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("xsd", "encoding_rs memchr quick-xml regex"),
     ("wsdl", "xsd"),
     ("mappings", "data-encoding regex serde_json sha2 sm3 xsd"),
-    ("ledger", "aes-gcm crc32fast data-encoding ed25519-zebra protobuf raft rand_core sha2 sled slog xsd zstd"),
+    ("ledger", "aes-gcm crc32fast data-encoding ed25519-zebra nix protobuf raft rand_core sha2 sled slog xsd zstd"),
     (
         "adapter",
         "clap data-encoding flate2 http-body-util hyper hyper-util ledger mappings mimalloc openssl rcgen rustls serde serde_json \

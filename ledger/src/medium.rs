@@ -1,5 +1,6 @@
 //! Where a store keeps its files: the only place in the ledger that touches a file system.
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -29,6 +30,8 @@ pub trait Medium: Clone + Send + 'static {
     /// # Errors
     /// The file is shorter, not there, or the medium failed.
     fn read(&self, name: &str, offset: u64, octets: &mut [u8]) -> Result<(), StoreError>;
+    /// Says what will be read soon, so that the disk can begin. It changes nothing else, and need not be heeded.
+    fn will_read(&self, _name: &str, _offset: u64, _length: u64) {}
     /// Makes an empty file. Its name is durable after [`Medium::sync_names`].
     ///
     /// # Errors
@@ -271,6 +274,14 @@ impl Medium for Directory {
 
     fn read(&self, name: &str, offset: u64, octets: &mut [u8]) -> Result<(), StoreError> {
         self.with("read", name, |file| file.read_exact_at(octets, offset))
+    }
+
+    fn will_read(&self, name: &str, offset: u64, length: u64) {
+        let (Ok(file), Ok(offset), Ok(length)) = (self.file(name), offset.try_into(), length.try_into()) else { return };
+        // To the system no length is all of the file.
+        if length > 0 {
+            let _heeded = posix_fadvise(file, offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+        }
     }
 
     fn create(&self, name: &str) -> Result<(), StoreError> {

@@ -24,6 +24,8 @@ const FILTER_PROBES: u32 = 4;
 /// Octets of a posting read at once: at first, and when a query goes on and on.
 const WINDOW_MIN: usize = 16 << 10;
 const WINDOW_MAX: usize = 256 << 10;
+/// Octets beyond a window that the disk is told of.
+const AHEAD: usize = 512 << 10;
 
 /// A term with a posting of its own place.
 #[derive(Clone, Debug)]
@@ -205,6 +207,23 @@ impl Run {
         self.leaves.start / CHUNK
     }
 
+    /// Has the disk begin to read where the terms are, if each group may have one here.
+    pub(super) fn announce(&self, groups: &[Vec<Vec<u8>>]) {
+        let places: Vec<Vec<(u64, usize)>> = groups.iter().map(|group| group.iter().filter_map(|key| self.place(key)).collect()).collect();
+        if places.iter().all(|places| !places.is_empty()) {
+            places.into_iter().flatten().for_each(|(at, length)| self.medium.will_read(&self.name, at, length as u64));
+        }
+    }
+
+    /// What is read first of a term that may be here.
+    fn place(&self, key: &[u8]) -> Option<(u64, usize)> {
+        if let Ok(place) = self.heavy.binary_search_by(|heavy| heavy.key.as_ref().cmp(key)) {
+            return self.heavy.get(place).map(|heavy| (heavy.at, heavy.directory + heavy.length.min(WINDOW_MIN)));
+        }
+        let place = self.blocks.partition_point(|block| block.first.as_ref() <= key).checked_sub(1)?;
+        self.blocks.get(place).filter(|_| self.sieve.may_have(key)).map(|block| (block.at, block.length))
+    }
+
     /// Where the leaves of a term are.
     pub(super) fn find(&self, key: &[u8]) -> Result<Option<Found>, IndexError> {
         if let Ok(place) = self.heavy.binary_search_by(|heavy| heavy.key.as_ref().cmp(key)) {
@@ -354,6 +373,12 @@ impl Found {
                 Direction::Ascending => part.at..(part.at + self.size.max(part.length)).min(self.length),
                 Direction::Descending => (part.at + part.length).saturating_sub(self.size.max(part.length))..part.at + part.length,
             };
+            // Who goes on will go on: the next windows are on their way while this one is looked at.
+            let ahead = match direction {
+                Direction::Ascending => range.end..(range.end + AHEAD).min(self.length),
+                Direction::Descending => range.start.saturating_sub(AHEAD)..range.start,
+            };
+            run.medium.will_read(&run.name, from + ahead.start as u64, ahead.len() as u64);
             self.window = run.read(from + range.start as u64, range.len())?;
             self.start = range.start;
             self.size = (self.size * 2).min(WINDOW_MAX);
