@@ -13,7 +13,7 @@ fn main() {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") || !native {
         return;
     }
-    // 54,000 addresses in the program's own tables are bits then, and no table of 24 octets each. glibc knows them since 2.36.
+    // 52,000 addresses in the program's own tables are bits then, and no table of 24 octets each. glibc knows them since 2.36.
     if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
