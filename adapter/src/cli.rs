@@ -28,7 +28,7 @@ mod xsd_show;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use later::Later;
 use session::Failure;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -492,9 +492,19 @@ pub fn main() -> ExitCode {
 }
 
 fn parse() -> Verb {
-    let first = std::env::args_os().nth(1);
-    let alone = first.as_deref().and_then(OsStr::to_str).is_some_and(Alone::has_subcommand);
-    if alone { Verb::Alone(AloneArguments::parse().verb) } else { Arguments::parse().verb }
+    let words = helped(std::env::args_os().collect());
+    let alone = words.get(1).and_then(|first| first.to_str()).is_some_and(Alone::has_subcommand);
+    if alone { Verb::Alone(AloneArguments::parse_from(words).verb) } else { Arguments::parse_from(words).verb }
+}
+
+/// `help VERB` is `VERB --help`, which says what a mistyped verb was meant to be.
+fn helped(mut words: Vec<OsString>) -> Vec<OsString> {
+    let at = words.iter().take(3).skip(1).position(|word| word == "help").map(|at| at + 1);
+    if let Some(at) = at.filter(|at| at + 1 < words.len()) {
+        words.remove(at);
+        words.push("--help".into());
+    }
+    words
 }
 
 /// The verbs that talk to nobody need no runtime: it starts a thread for each processor.

@@ -65,6 +65,67 @@ fn a_full_disk_behind_standard_output_is_said() {
 }
 
 #[test]
+fn what_is_not_there_has_one_status_in_every_verb() {
+    let dir = scratch("absent");
+    fs::create_dir_all(&dir).expect("a directory");
+    let mappings = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mappings/health");
+    let at = |name: &str| mappings.join(name).display().to_string();
+    let (map, schema, none) = (at("visit.map.xml"), at("visit.xsd"), dir.join("none").display().to_string());
+    // A schema, a mapping or a contract that cannot be read does not hold.
+    for arguments in [
+        vec!["xsd", "check", &none],
+        vec!["xsd", "show", &none],
+        vec!["xsd", "validate", "--schema", &none, &none],
+        vec!["wsdl", "check", &none],
+        vec!["wsdl", "import", &none, "--into", &none],
+        vec!["map", "fmt", &none],
+        vec!["map", "run", &none, &none],
+        vec!["map", "coverage", &none],
+        vec!["map", "export", &none],
+        vec!["map", "invert", &none],
+        vec!["map", "lock", &none],
+        vec!["map", "doc", &none],
+        vec!["map", "annotate", &none],
+        vec!["map", "diff", &none, &none],
+        vec!["map", "scaffold", &none],
+        vec!["map", "scaffold", "--wsdl", &none, "--operation", "O"],
+        vec!["map", "explain", "Person/Sex", "--map", &none],
+    ] {
+        check(&arguments, 1, "none");
+    }
+    // Its report is what it is asked for.
+    check(&["map", "check", &none], 1, "");
+    // A document or a folder of documents is what the verb works on.
+    for arguments in [
+        vec!["xsd", "validate", "--schema", &schema, &none],
+        vec!["map", "run", &map, &none],
+        vec!["map", "coverage", &map, &none],
+        vec!["map", "test", &none],
+        vec!["map", "scaffold", "--from-sample", &none],
+    ] {
+        check(&arguments, 3, "none");
+    }
+    let pipe = dir.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let pipe = pipe.display().to_string();
+    check(&["xsd", "check", &pipe], 1, "this is a FIFO, not a file");
+    check(&["map", "run", &map, &pipe], 3, "this is a FIFO, not a file");
+    check(&["wsdl", "check", &pipe], 1, "this is a FIFO, not a file");
+    // Rejects of two runs are not mixed.
+    let sample = at("tests/payers/in.xml");
+    fs::create_dir_all(dir.join("old")).expect("a directory");
+    fs::write(dir.join("old/1.txt"), "of yesterday").expect("writable");
+    let old = dir.join("old").display().to_string();
+    check(&["map", "run", &map, &sample, "--reject", &old], 2, "there are files in it already");
+    // Help says what was meant, and which forms there are.
+    check(&["help", "mapp"], 2, "'map'");
+    check(&["map", "help", "chek"], 2, "'check'");
+    let told = run(&["map", "test", "--help"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("junit") && !told.contains("sarif"), "{told}");
+}
+
+#[test]
 fn init_makes_a_sector() {
     let dir = scratch("init");
     let name = dir.to_str().expect("UTF-8");

@@ -84,6 +84,8 @@ pub(crate) struct Engine<'m> {
     counters: Vec<u64>,
     digests: Digests,
     out: Out,
+    /// Elements that were records when they ended, and that a record of the whole document might take, too.
+    taken: BTreeSet<NodeId>,
     /// How many elements were open when the outermost window opened.
     window: Option<usize>,
     /// Why the open window makes no record.
@@ -114,6 +116,7 @@ impl<'m> Engine<'m> {
             counters: vec![0; plan.counters],
             digests: Digests::new(&plan.digests),
             out: Out::default(),
+            taken: BTreeSet::new(),
             window: None,
             refused: None,
             started: false,
@@ -127,6 +130,7 @@ impl<'m> Engine<'m> {
     /// Makes ready for another document.
     pub(crate) fn again(&mut self) {
         self.store.forget(Mark::default());
+        self.taken.clear();
         self.open.clear();
         self.wholes.clear();
         (self.skipped, self.whole_octets) = (0, 0);
@@ -346,9 +350,21 @@ impl<'m> Engine<'m> {
                 other = other.or(Some(block));
             }
         }
-        if let Some(block) = other.filter(|_| !taken) {
+        // Where a record of the whole document may still take it, what is lost is known at the end.
+        let buffered = self.is_buffered(way);
+        if taken && buffered {
+            self.taken.insert(node);
+        }
+        if let Some(block) = other.filter(|_| !taken && !buffered) {
             self.lost(block, node, sink);
         }
+    }
+
+    /// Whether an m:record of the whole document has its windows here, too.
+    fn is_buffered(&self, way: &Way) -> bool {
+        let buffered = self.plan.blocks.iter().filter(|block| block.when == When::Buffered);
+        let mut ends = buffered.filter_map(|block| block.window.as_ref()?.down.last());
+        ends.any(|end| self.plan.kept.get(end.to).is_some_and(|other| std::ptr::eq(other, way)))
     }
 
     /// An element that is the window of no record, by its predicates, and that nobody leaves out for a reason.
@@ -420,7 +436,7 @@ impl<'m> Engine<'m> {
             self.once(When::Start, sink);
         }
         let plan = self.plan;
-        let mut taken = BTreeSet::new();
+        let mut taken = std::mem::take(&mut self.taken);
         for block in plan.blocks.iter().filter(|block| block.when == When::Buffered) {
             let mut windows = Vec::new();
             block.window.iter().for_each(|select| {

@@ -152,7 +152,7 @@ impl<'a> Compiler<'a> {
             (Some(Kind::Date), Kind::DateTime) => {
                 self.report.error("SM165", place, format!("'{path}' is a day, which has no time: it cannot become a dateTime"));
             }
-            (Some(Kind::DateTime), _) if set.zone.is_none() => {
+            (Some(Kind::DateTime), wanted) if set.zone.is_none() && !(wanted == Kind::DateTime && zoned(from.simple)) => {
                 let text = format!("'{path}' may have no zone, and the rule does not say in which one it was written");
                 self.report.error("SM163", place, text).helped("add zone=\"+08:00\", or the zone of the source");
             }
@@ -258,7 +258,7 @@ impl<'a> Compiler<'a> {
 
 /// The kind of date that every text of a pattern is, as in schemas that wrote their own dateTime: a pattern that takes some date, and
 /// none of what is often in the place of one.
-fn spelled(simple: SimpleType<'_>) -> Option<Kind> {
+pub(crate) fn spelled(simple: SimpleType<'_>) -> Option<Kind> {
     const DATES: &[&str] = &["2020-02-29", "2021-01-31", "1999-12-01"];
     const INSTANTS: &[&str] = &["2020-02-29T10:20:30Z", "2021-01-31T10:20:30+08:00", "2021-01-31T10:00:00-03:00", "2021-01-31T10:20:30"];
     const OTHERS: &[&str] = &["", "0", "20210131", "20210131102030", "31/01/2021", "2021-01-31 10:20:30", "2021-01", "10:20:30", "text"];
@@ -271,6 +271,11 @@ fn spelled(simple: SimpleType<'_>) -> Option<Kind> {
         (false, true) => Some(Kind::DateTime),
         _ => None,
     }
+}
+
+/// Whether every instant of a type that spells its own says its zone.
+fn zoned(simple: SimpleType<'_>) -> bool {
+    spelled(simple) == Some(Kind::DateTime) && simple.check("2021-01-31T10:20:30").is_err()
 }
 
 fn outputs(table: &CodeTable) -> Vec<String> {

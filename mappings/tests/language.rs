@@ -143,6 +143,13 @@ fn paths_look_at_positions_and_values() {
     let buffered = second.replace(r#"to="out""#, r#"to="out" buffer="document""#);
     assert_eq!(made("paths", &only(&buffered), ""), ["<No>2</No>"]);
     assert_eq!(made("paths", &buffered, ""), ["<No>2</No>", "SM905 2:30", "SM905 4:30"]);
+    // What a record took while the document passed is not left out at its end, nor the other way round.
+    let mixed = |left: &str, right: &str| made("paths", &[left, right].concat(), "");
+    let first = buffered.replace("[2]", "[1]");
+    assert_eq!(mixed(second, &first), ["<No>2</No>", "<No>1</No>", "<No>3</No>"]);
+    assert_eq!(mixed(&first, second), ["<No>2</No>", "<No>1</No>", "<No>3</No>"]);
+    assert_eq!(mixed(second, &buffered), ["<No>2</No>", "<No>2</No>", "SM905 2:30", "SM905 4:30"]);
+    assert_eq!(mixed(&only(second), &buffered), ["<No>2</No>", "<No>2</No>"]);
     let first = second.replace("[2]", "[1]");
     assert_eq!(made("paths", &[second, first.as_str()].concat(), ""), ["<No>1</No>", "<No>2</No>", "<No>3</No>"]);
     let group = r#"<m:record select="s:Group[s:Clerk='b']/s:Case" to="out"><m:set path="t:No" from="@no"/></m:record>"#;

@@ -5,7 +5,7 @@ use super::map_run;
 use super::print;
 use super::session::Failure;
 use super::verbs::usage;
-use crate::config::{Misconfigured, file};
+use crate::config::Misconfigured;
 use clap::{Args, Subcommand, ValueEnum};
 use mappings::verbs::report::{self, Findings, Format};
 use mappings::verbs::{codes, explain, layout, samples};
@@ -152,6 +152,15 @@ pub enum Deny {
     Warnings,
 }
 
+/// Forms of what samples became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tried {
+    /// A line a sample, and what none exercises.
+    Text,
+    /// JUnit, as build servers read it.
+    Junit,
+}
+
 /// Forms of what coverage says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Told {
@@ -181,7 +190,7 @@ pub struct Run {
     pub map: PathBuf,
     /// The document; - for standard input.
     pub document: PathBuf,
-    /// A folder for rejected records: REJECT/1.xml as it came, REJECT/1.txt why.
+    /// A folder for rejected records, new or empty: REJECT/1.xml as it came, REJECT/1.txt why.
     #[arg(long)]
     pub reject: Option<PathBuf>,
     /// Say for each value which rule made it, and from which place of the source.
@@ -202,8 +211,8 @@ pub struct Test {
     #[arg(long)]
     pub bless: bool,
     /// How results are written.
-    #[arg(long, value_enum, default_value_t = Form::Text)]
-    pub format: Form,
+    #[arg(long, value_enum, default_value_t = Tried::Text)]
+    pub format: Tried,
 }
 
 /// `waybill map …`.
@@ -255,11 +264,23 @@ fn check(arguments: &Check) -> Result<(), Failure> {
 /// It cannot be read.
 pub(super) fn octets(path: &Path) -> Result<Vec<u8>, Failure> {
     if path != Path::new("-") {
-        return Ok(file(path)?);
+        return Ok(document(path)?);
     }
     let mut octets = Vec::new();
     std::io::stdin().read_to_end(&mut octets).map_err(|error| Misconfigured::File(PathBuf::from("standard input"), error))?;
     Ok(octets)
+}
+
+/// A document on the disk.
+fn document(path: &Path) -> Result<Vec<u8>, Misconfigured> {
+    let mut octets = Vec::new();
+    let read = xsd::files::open(path).and_then(|mut file| file.read_to_end(&mut octets));
+    read.map(|_| octets).map_err(|error| Misconfigured::File(path.to_owned(), error))
+}
+
+/// A schema, a mapping or a contract: what cannot be read holds as little as what is wrong with it.
+pub(super) fn described(path: &Path) -> Result<Vec<u8>, Failure> {
+    document(path).map_err(|why| Failure::DoesNotHold(vec![format!("error[file] {why}")]))
 }
 
 pub(super) fn loaded(path: &Path) -> Result<Mapping, Failure> {
@@ -289,11 +310,12 @@ pub(super) fn written(path: &Path, octets: &[u8]) -> Result<(), Failure> {
 }
 
 fn test(arguments: &Test) -> Result<(), Failure> {
-    let tested = samples::test(&arguments.dir, arguments.bless).map_err(usage)?;
+    let dir = &arguments.dir;
+    std::fs::metadata(dir).map_err(|error| Misconfigured::File(dir.clone(), error))?;
+    let tested = samples::test(dir, arguments.bless).map_err(usage)?;
     let text = match arguments.format {
-        Form::Text => tested.text(),
-        Form::Junit => tested.junit(),
-        Form::Json | Form::Sarif => return Err(usage("--format of test is text or junit".to_owned())),
+        Tried::Text => tested.text(),
+        Tried::Junit => tested.junit(),
     };
     print::out(text.trim_end());
     holds(tested.holds())
@@ -329,7 +351,7 @@ fn coverage(path: &Path, document: Option<&Path>, format: Told) -> Result<(), Fa
 fn fmt(maps: &[PathBuf], check: bool) -> Result<(), Failure> {
     let mut other = Vec::new();
     for path in maps {
-        let octets = file(path)?;
+        let octets = described(path)?;
         let wrong = |why: &dyn std::fmt::Display| usage(format!("{}: {why}", path.display()));
         let before = String::from_utf8(octets).map_err(|why| wrong(&why))?;
         let after = layout::fmt(&before).map_err(|why| wrong(&why))?;

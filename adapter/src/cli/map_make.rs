@@ -31,6 +31,9 @@ pub struct Scaffold {
     /// The root element; the one with most below it if not given.
     #[arg(long)]
     pub root: Option<String>,
+    /// The element that is a record, as NFe or batch/item; what repeats below the root if not given, or what holds it where it only has lines.
+    #[arg(long)]
+    pub record: Option<String>,
     /// The mapping's id, as health.visit; from the folder and the schema if not given.
     #[arg(long)]
     pub id: Option<String>,
@@ -118,11 +121,17 @@ pub(super) fn scaffold(arguments: &Scaffold) -> Result<(), Failure> {
     })?;
     let sector = folder.canonicalize().ok().and_then(|folder| Some(stem(Path::new(folder.file_name()?)))).filter(|name| !name.is_empty());
     let id = arguments.id.clone().unwrap_or_else(|| format!("{}.{}", sector.as_deref().unwrap_or("sector"), stem(&schema)));
-    let schemas = diff::schema(&schema).map_err(|why| lines(&why))?;
-    let wanted = Wanted { schema: name.to_string_lossy().into_owned(), root, id, bind };
+    let (schemas, missing) = diff::loaded(&schema).map_err(|why| lines(&why))?;
+    for what in &missing {
+        print::err(&format!("warning[missing] {what}: what it declares is opaque; put the file there, beside the mapping or below"));
+    }
+    let record = arguments.record.clone();
+    let wanted = Wanted { schema: name.to_string_lossy().into_owned(), root, record, id, bind };
     let made = scaffold::scaffold(&schemas, &wanted).map_err(usage)?;
     written(&out, made.text.as_bytes())?;
     print::out(&format!("{}: {} rules suggested, {} TODO", out.display(), made.suggested, made.todo));
+    let (root, select) = &made.records;
+    print::out(&format!("root {root}, a record for each {select}: --root and --record say another"));
     print::out(&format!("next: waybill map check {}   (each suggestion is a warning until its confidence is removed)", out.display()));
     Ok(())
 }
@@ -131,7 +140,7 @@ pub(super) fn scaffold(arguments: &Scaffold) -> Result<(), Failure> {
 #[expect(clippy::type_complexity, reason = "what three kinds of source have in common")]
 fn source(arguments: &Scaffold) -> Result<(PathBuf, Option<String>, Option<(String, String)>), Failure> {
     if let (Some(wsdl), Some(operation)) = (&arguments.wsdl, &arguments.operation) {
-        let (name, octets, root) = scaffold::of_wsdl(wsdl, operation).map_err(usage)?;
+        let (name, octets, root) = scaffold::of_wsdl(wsdl, operation).map_err(|why| lines(&why))?;
         let path = wsdl.with_file_name(&name);
         if let Some(octets) = octets {
             written(&path, &octets)?;
@@ -143,7 +152,9 @@ fn source(arguments: &Scaffold) -> Result<(PathBuf, Option<String>, Option<(Stri
     if let Some(first) = arguments.from_sample.first() {
         let mut samples = Vec::new();
         for path in &arguments.from_sample {
-            samples.push(read(&octets(path)?, None, &Limits::default()).map_err(|why| usage(format!("{}:{why}", path.display())))?);
+            samples.push(
+                read(&octets(path)?, None, &Limits::default()).map_err(|why| lines(&format!("error[xml] {}:{why}", path.display())))?,
+            );
         }
         let path = first.with_file_name([stem(first).as_str(), ".inferred.xsd"].concat());
         written(&path, infer::infer(&samples).map_err(usage)?.as_bytes())?;

@@ -3,6 +3,7 @@
 use super::map::{Run, holds, loaded, octets, written};
 use super::print;
 use super::session::Failure;
+use super::verbs::usage;
 use crate::config::Misconfigured;
 use mappings::verbs::samples;
 use mappings::{Item, Made, Mapping, REJECTS_MAX, Reject};
@@ -27,6 +28,9 @@ struct Sink<'a> {
 }
 
 pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
+    if let Some(folder) = arguments.reject.as_deref() {
+        fresh(folder)?;
+    }
     let mapping = loaded(&arguments.map)?;
     let name = arguments.document.display().to_string();
     let stdout = BufWriter::new(std::io::stdout());
@@ -45,6 +49,15 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     }
     print::err(&format!("{} made, {} rejected", counts.records + counts.once, counts.rejects));
     holds(counts.rejects == 0)
+}
+
+/// A folder for rejects has none of another run, which nobody could tell from those of this one.
+fn fresh(folder: &Path) -> Result<(), Failure> {
+    match std::fs::read_dir(folder).map(|mut there| there.next().is_some()) {
+        Ok(true) => Err(usage(format!("--reject {}: there are files in it already; name a new folder, or empty it", folder.display()))),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Misconfigured::File(folder.to_owned(), error).into()),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the rejected records beside the reasons, and says which are not written.

@@ -1,9 +1,10 @@
 //! `waybill wsdl`: contracts of legacy systems, judged and taken apart. What is judged is in the crate `wsdl`.
 
+use super::map::described;
 use super::print;
 use super::session::Failure;
 use super::verbs::usage;
-use crate::config::{Misconfigured, file};
+use crate::config::Misconfigured;
 use ::wsdl::{Contract, Exchange, Finding, Severity, Style, import, stub};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
@@ -62,7 +63,7 @@ fn beside(folder: &Path) -> impl Fn(&str) -> Option<Vec<u8>> {
         let remote = location.contains("://");
         let path = Path::new(if remote { location.rsplit('/').next()? } else { location });
         let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
-        file(&folder.join(path)).ok().filter(|_| inside)
+        described(&folder.join(path)).ok().filter(|_| inside)
     }
 }
 
@@ -74,7 +75,7 @@ fn name_of(path: &Path) -> Result<(&str, &Path), Failure> {
 
 fn check(path: &Path, form: Form) -> Result<(), Failure> {
     let (name, folder) = name_of(path)?;
-    let judged = Contract::judge(name, &file(path)?, &beside(folder));
+    let judged = Contract::judge(name, &described(path)?, &beside(folder));
     match form {
         Form::Json => print::out(&json(&judged.findings, judged.contract.as_ref()).to_string()),
         Form::Text => {
@@ -120,7 +121,7 @@ fn json(findings: &[Finding], contract: Option<&Contract>) -> serde_json::Value 
 
 fn take_apart(path: &Path, into: &Path) -> Result<(), Failure> {
     let (name, folder) = name_of(path)?;
-    let (imported, findings) = import(name, &file(path)?, &beside(folder));
+    let (imported, findings) = import(name, &described(path)?, &beside(folder));
     findings.iter().for_each(|finding| print::err(&finding.to_string()));
     let Some(mut imported) = imported else { return Err(Failure::DoesNotHold(Vec::new())) };
     let resource = identifier(name.strip_suffix(".wsdl").unwrap_or(name));

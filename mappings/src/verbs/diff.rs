@@ -8,9 +8,10 @@ use crate::verbs::markup::{self, edited, tag_at};
 use crate::verbs::parts::Parts;
 use crate::verbs::report::push;
 use crate::verbs::wires::{Node, Reading, Wire, wires};
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use xsd::load::Level;
+use xsd::load::{Level, Loaded};
 use xsd::schema::{Schemas, Source};
 use xsd::tree::{Place, QName};
 
@@ -47,15 +48,38 @@ pub struct Diffed {
 /// # Errors
 /// Its defects, as text.
 pub fn schema(path: &Path) -> Result<Schemas, String> {
+    loaded(path).map(|(schemas, _)| schemas)
+}
+
+/// As [`schema`], with what it names and what was not found.
+///
+/// # Errors
+/// Its defects, as text.
+pub fn loaded(path: &Path) -> Result<(Schemas, Vec<String>), String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let files = Files::new(path.parent().unwrap_or(Path::new("")));
     let octets = files.read(&name).map_err(|why| format!("{}: {why}", path.display()))?;
+    let refused = RefCell::new(Vec::new());
     let resolve = |location: &str, namespace: &str| match crate::files::unified(namespace) {
         Some(octets) => Some(octets.to_vec()),
-        None => files.read(location).ok(),
+        None if location.is_empty() => None,
+        None => files.read(location).map_err(|why| refused.borrow_mut().push((location.to_owned(), why))).ok(),
     };
     let loaded = Schemas::load_at(Level::Compat, &[(&name, &octets)], &resolve);
-    loaded.map(|loaded| loaded.schemas).map_err(|defects| defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    let missing = |loaded: &Loaded| {
+        let missing = loaded.warnings.iter().filter(|warning| warning.rule == "missing");
+        let why =
+            |what: &str| refused.borrow().iter().find(|(location, _)| what.contains(&format!("{location:?}"))).map(|(_, why)| why.clone());
+        missing
+            .map(|warning| {
+                format!("{}: {}{}", warning.source, warning.what, why(&warning.what).map(|why| format!(" ({why})")).unwrap_or_default())
+            })
+            .collect()
+    };
+    loaded
+        .map(|loaded| (missing(&loaded), loaded))
+        .map(|(missing, loaded)| (loaded.schemas, missing))
+        .map_err(|defects| defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 /// Compares two releases; with mappings, says which of their rules are hit, and with `fix` renames what was renamed.

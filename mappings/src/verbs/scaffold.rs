@@ -8,6 +8,7 @@ use crate::verbs::leaves::{Leaf, Leaves, Prefixes, leaves};
 use crate::verbs::names::{field, meaning};
 use crate::verbs::page::{Item, Node, element, written};
 use crate::verbs::suggest::{Suggestion, dated, sex_codes, suggest};
+use std::collections::BTreeSet;
 use xsd::schema::{ElementDecl, Schemas, TypeDef};
 use xsd::tree::QName;
 
@@ -18,6 +19,8 @@ pub struct Wanted {
     pub schema: String,
     /// The root; the only global element, or the one with most below it, where none is named.
     pub root: Option<String>,
+    /// The element that is a record; what repeats below the root, where none is named.
+    pub record: Option<String>,
     /// The mapping's id, as `health.visit`.
     pub id: String,
     /// The WSDL and its operation, as `m:bind` names them.
@@ -33,6 +36,8 @@ pub struct Scaffold {
     pub suggested: usize,
     /// What was left with a TODO.
     pub todo: usize,
+    /// The root and the path to the records.
+    pub records: (String, String),
 }
 
 const BUSINESS: &str = "urn:waybill:business:1";
@@ -45,10 +50,10 @@ pub fn scaffold(source: &Schemas, wanted: &Wanted) -> Result<Scaffold, String> {
     let root = root(source, wanted.root.as_deref())?;
     let prefixes = Prefixes::default();
     let shown_root = prefixes.show(root.name());
-    let window = window(root);
+    let window = chosen(root, wanted.record.as_deref())?;
     let found = leaves(window.of, &prefixes);
     let headers = headers(root, &window, &prefixes);
-    let mut draft = Draft { suggested: 0, todo: 0, codes: Vec::new() };
+    let mut draft = Draft { suggested: 0, todo: 0, codes: Vec::new(), fields: BTreeSet::new() };
     let rules = draft.record(&found, &headers, wanted);
     let steps: Vec<String> = window.steps.iter().map(|name| prefixes.show(name)).collect();
     let select = if steps.is_empty() { ".".to_owned() } else { steps.join("/") };
@@ -68,7 +73,7 @@ pub fn scaffold(source: &Schemas, wanted: &Wanted) -> Result<Scaffold, String> {
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
     let note = "A scaffold: every rule with confidence is a suggestion. Look at it, mend it, remove the attribute; a reason with TODO wants a true one.";
     let document = [head, &written(&Item::Comment(note.to_owned())), "\n", &written(&Item::Node(mapping))].concat();
-    Ok(Scaffold { text: laid_out(&document), suggested: draft.suggested, todo: draft.todo })
+    Ok(Scaffold { text: laid_out(&document), suggested: draft.suggested, todo: draft.todo, records: (shown_root, select) })
 }
 
 fn root<'s>(source: &'s Schemas, named: Option<&str>) -> Result<ElementDecl<'s>, String> {
@@ -92,6 +97,67 @@ struct Window<'s> {
 
 /// How deep records are looked for.
 const WINDOW_DEPTH_MAX: usize = 4;
+
+/// How deep a record that is named may stand.
+const NAMED_DEPTH_MAX: usize = 8;
+/// So many fields beside what repeats are no header: what holds them is the record, and what repeats a part of it.
+const HEADER_MAX: usize = 12;
+
+/// The records that were asked for, or those that look like some.
+fn chosen<'s>(root: ElementDecl<'s>, named: Option<&str>) -> Result<Window<'s>, String> {
+    let Some(named) = named else { return Ok(whole(root, window(root))) };
+    let local = |name: &str| name.rsplit([':', '}']).next().unwrap_or(name).to_owned();
+    let wanted: Vec<String> = named.split('/').map(local).collect();
+    let mut level: Vec<(Vec<QName>, TypeDef<'_>)> = vec![(Vec::new(), root.type_definition())];
+    if *root.name().local() == *local(named) {
+        return Ok(Window { steps: Vec::new(), of: root.type_definition() });
+    }
+    let mut met: Vec<TypeDef<'_>> = Vec::new();
+    for _ in 0..NAMED_DEPTH_MAX {
+        let mut next = Vec::new();
+        for (steps, of) in &level {
+            for child in of.children() {
+                let (steps, of): (Vec<QName>, _) =
+                    (steps.iter().chain([child.element.name()]).cloned().collect(), child.element.type_definition());
+                if !of.is_simple()
+                    && steps.iter().rev().map(QName::local).zip(wanted.iter().rev()).all(|(step, wanted)| step == wanted)
+                    && steps.len() >= wanted.len()
+                {
+                    return Ok(Window { steps, of });
+                }
+                if !of.is_simple() && !met.contains(&of) {
+                    met.push(of);
+                    next.push((steps, of));
+                }
+            }
+        }
+        level = next;
+    }
+    Err(format!("no element '{named}' that holds elements or attributes stands below '{}'", root.name().local()))
+}
+
+/// What repeats may be the lines of a record, not records: where they have no date, and what holds them has one and many fields more.
+fn whole<'s>(root: ElementDecl<'s>, window: Window<'s>) -> Window<'s> {
+    let plain = |of: TypeDef<'s>| -> Vec<Leaf<'s>> {
+        leaves(of, &Prefixes::default()).found.into_iter().filter(|leaf| leaf.each.is_none()).collect()
+    };
+    let dated = |found: &[Leaf<'_>]| found.iter().any(|leaf| suggest("OccurredAt", leaf).is_some());
+    if window.steps.is_empty() || dated(&plain(window.of)) {
+        return window;
+    }
+    let mut around = vec![root.type_definition()];
+    for step in window.steps.iter().take(window.steps.len() - 1) {
+        around.extend(around.last().and_then(|of| of.child(step)).map(|child| child.element.type_definition()));
+    }
+    let holds = |of: &TypeDef<'s>| {
+        let found = plain(*of);
+        found.len() > HEADER_MAX && dated(&found)
+    };
+    match around.iter().rposition(holds) {
+        Some(depth) => Window { steps: window.steps.into_iter().take(depth).collect(), of: around.swap_remove(depth) },
+        None => window,
+    }
+}
 
 fn window(root: ElementDecl<'_>) -> Window<'_> {
     let mut level: Vec<(Vec<QName>, TypeDef<'_>)> = vec![(Vec::new(), root.type_definition())];
@@ -151,6 +217,8 @@ struct Draft {
     suggested: usize,
     todo: usize,
     codes: Vec<Node>,
+    /// The names of fields that are taken.
+    fields: BTreeSet<String>,
 }
 
 impl Draft {
@@ -163,7 +231,8 @@ impl Draft {
         let best = |slot: &str, among: &[&Leaf<'_>], taken: &[String]| -> Option<(Suggestion, String)> {
             let scored =
                 among.iter().filter(|leaf| !taken.contains(&leaf.path)).filter_map(|leaf| Some((suggest(slot, leaf)?, leaf.path.clone())));
-            scored.max_by_key(|(suggestion, _)| suggestion.score)
+            // Of equals the first.
+            scored.rev().max_by_key(|(suggestion, _)| suggestion.score)
         };
         let of = |path: &str| both.iter().find(|leaf| leaf.path == path).copied();
         if let Some((suggestion, path)) = best("RecordId", &plain, &taken) {
@@ -235,28 +304,37 @@ impl Draft {
     fn subject(&mut self, plain: &[&Leaf<'_>], taken: &mut Vec<String>) -> Vec<Item> {
         let kinds: [(&str, &[&str]); 2] =
             [("Person", &["Name", "Identifier", "BirthDate", "Sex", "Address"]), ("LegalEntity", &["Name", "Identifier", "Address"])];
-        for (kind, slots) in kinds {
-            let mut picked: Vec<(&str, Suggestion, &Leaf<'_>)> = Vec::new();
-            for slot in slots {
-                let key = [kind, "/", slot].concat();
-                let free =
-                    plain.iter().filter(|leaf| !taken.contains(&leaf.path) && !picked.iter().any(|(_, _, other)| other.path == leaf.path));
-                let best = free.filter_map(|leaf| Some((suggest(&key, leaf)?, *leaf))).max_by_key(|(suggestion, _)| suggestion.score);
-                picked.extend(best.map(|(suggestion, leaf)| (*slot, suggestion, leaf)));
-            }
-            if !picked.iter().any(|(slot, ..)| *slot == "Name") {
+        let mut drafts = kinds.map(|(kind, slots)| (kind, picked(kind, slots, plain, taken)));
+        // What only one of the two has counts; a name alone says nothing.
+        let telling = |kind: &str, picked: &[Picked<'_, '_>]| {
+            let tells = |one: &&Picked<'_, '_>| match one.slot {
+                "Identifier" | "BirthDate" | "Sex" => true,
+                "Name" => kind == "LegalEntity" && !one.generic,
+                _ => false,
+            };
+            picked.iter().filter(tells).count()
+        };
+        if telling(drafts[1].0, &drafts[1].1) > telling(drafts[0].0, &drafts[0].1) {
+            drafts.reverse();
+        }
+        for (kind, picked) in drafts {
+            if !picked.iter().any(|one| one.slot == "Name") {
                 continue;
             }
-            let least = picked.iter().map(|(_, suggestion, _)| suggestion.score).min().unwrap_or_default();
+            let least = picked.iter().map(|one| one.suggestion.score).min().unwrap_or_default();
+            let open = telling(kind, &picked) == 0;
             let mut inner = element("m:in").with("path", &["b:", kind].concat());
-            for (slot, suggestion, leaf) in picked {
+            for Picked { slot, suggestion, leaf, .. } in picked {
                 taken.push(leaf.path.clone());
                 let node = self.subject_rule(slot, leaf);
                 inner = inner.items(self.rule(node, &suggestion));
             }
             let role = element("m:set").with("path", "@role").with("value", "subject");
             let whole = element("m:in").with("path", "b:Subject").child(role).child(inner);
-            let why = Suggestion { score: least, why: "@role: say what part they have in the record, as owner or patient".to_owned() };
+            let role_of = "@role: say what part they have in the record, as owner or patient";
+            let either = "; a person or a b:LegalEntity? nothing says which";
+            let (score, more) = if open { (least.min(30), either) } else { (least, "") };
+            let why = Suggestion { score, why: [role_of, more].concat() };
             return self.rule(whole, &why).into();
         }
         Vec::new()
@@ -304,9 +382,28 @@ impl Draft {
         if inside.is_empty() { Vec::new() } else { vec![Item::Node(element("m:in").with("path", "b:Validity").items(inside))] }
     }
 
+    /// A name for the field of a leaf that no other has: with the names of what holds it, as far as they are needed.
+    fn field(&mut self, leaf: &Leaf<'_>) -> String {
+        let own = field(leaf.name());
+        let above = leaf.path.split('/').rev().skip(1).filter(|step| !matches!(*step, ".." | "."));
+        let mut name = own.clone();
+        for step in above {
+            if !self.fields.contains(&name) {
+                break;
+            }
+            name = format!("{}-{name}", field(step.rsplit(':').next().unwrap_or(step)));
+        }
+        let most = |name: &str| name.chars().take(60).collect::<String>();
+        let numbered = (2..).map(|number| format!("{}-{number}", most(&own)));
+        let name = std::iter::once(name).filter(|name| name.len() <= 64).chain(numbered).find(|name| !self.fields.contains(name));
+        let name = name.unwrap_or(own);
+        self.fields.insert(name.clone());
+        name
+    }
+
     /// A field of the record: `b:Value`.
     fn value(&mut self, leaf: &Leaf<'_>) -> Vec<Item> {
-        let (name, suggestion) = Suggestion::field(leaf, field(leaf.name()));
+        let (name, suggestion) = Suggestion::field(leaf, self.field(leaf));
         let field = element("m:set").with("path", "@field").with("value", &name);
         let node = match &leaf.each {
             Some(select) => {
@@ -330,7 +427,10 @@ impl Draft {
         let mut rules = Vec::new();
         for case in &found.cases {
             let mut node = element("m:case").with("of", &case.path);
+            // One of the types has its turn, so the same field may stand in several.
+            let (before, mut after) = (self.fields.clone(), self.fields.clone());
             for (name, inside) in &case.types {
+                self.fields.clone_from(&before);
                 let mut branch = element("m:type").with("is", name);
                 for leaf in &inside.found {
                     branch = branch.items(self.value(leaf));
@@ -339,11 +439,36 @@ impl Draft {
                     branch = branch.items([self.ignored(path, why)]);
                 }
                 node = node.child(branch);
+                after.append(&mut self.fields);
             }
+            self.fields = after;
             rules.push(Item::Node(node));
         }
         rules
     }
+}
+
+/// A leaf for a part of a subject.
+struct Picked<'f, 's> {
+    slot: &'static str,
+    suggestion: Suggestion,
+    leaf: &'f Leaf<'s>,
+    /// Named as anything may be named, `name`.
+    generic: bool,
+}
+
+fn picked<'f, 's>(kind: &str, slots: &[&'static str], plain: &[&'f Leaf<'s>], taken: &[String]) -> Vec<Picked<'f, 's>> {
+    let mut found: Vec<Picked<'f, 's>> = Vec::new();
+    for slot in slots {
+        let key = [kind, "/", slot].concat();
+        let free = plain.iter().filter(|leaf| !taken.contains(&leaf.path) && !found.iter().any(|other| other.leaf.path == leaf.path));
+        let best = free.filter_map(|leaf| Some((suggest(&key, leaf)?, *leaf))).max_by_key(|(suggestion, _)| suggestion.score);
+        found.extend(best.map(|(suggestion, leaf)| {
+            let generic = meaning(leaf.name()).is_some_and(|((_, _, english), _)| english == "name");
+            Picked { slot, suggestion, leaf, generic }
+        }));
+    }
+    found
 }
 
 fn set(path: &str, from: &str) -> Node {
@@ -358,14 +483,22 @@ fn set(path: &str, from: &str) -> Node {
 pub fn of_wsdl(wsdl: &std::path::Path, operation: &str) -> Result<(String, Option<Vec<u8>>, String), String> {
     const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
     const XS: &str = xsd::schema::XSD_NAMESPACE;
-    let octets = std::fs::read(wsdl).map_err(|why| format!("{}: {why}", wsdl.display()))?;
+    let unread = |why: std::io::Error| format!("{}: {why}", wsdl.display());
+    let mut octets = Vec::new();
+    std::io::Read::read_to_end(&mut xsd::files::open(wsdl).map_err(unread)?, &mut octets).map_err(unread)?;
     let definitions = xsd::read::read(&octets, None, &xsd::read::Limits::default()).map_err(|why| format!("{}:{why}", wsdl.display()))?;
     let mut operations = definitions.all(WSDL, "portType").flat_map(|port| port.all(WSDL, "operation"));
     let found = operations
         .find(|found| found.attribute("", "name") == Some(operation))
         .ok_or_else(|| format!("the WSDL has no operation '{operation}'"))?;
     let answer = crate::bind::message_element(&definitions, found, "output")
-        .ok_or_else(|| format!("the answer of '{operation}' is not one element"))?;
+        .ok_or_else(|| {
+            let (file, apart) = (wsdl.display(), "is not one element (rpc, or of several parts)");
+            format!(
+                "the answer of '{operation}' {apart}: `waybill wsdl import {file} --into FOLDER` writes a schema of it, and a contract that names it; \
+                 scaffold that one"
+            )
+        })?;
     let schemas: Vec<_> = definitions.all(WSDL, "types").flat_map(|types| types.all(XS, "schema")).collect();
     let own = schemas.iter().find(|schema| {
         let here = schema.attribute("", "targetNamespace").unwrap_or_default() == answer.namespace();

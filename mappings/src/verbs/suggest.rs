@@ -1,5 +1,7 @@
 //! How well a leaf of the source fits a place of the unified record, and why: the evidence of a scaffold.
 
+use crate::date::Kind;
+use crate::value::spelled;
 use crate::verbs::leaves::Leaf;
 use crate::verbs::names::{meaning, words};
 use crate::verbs::page::{Node, element};
@@ -160,13 +162,15 @@ fn fits(place: &str, leaf: &Leaf<'_>) -> Option<u32> {
     let simple = leaf.text()?;
     let date = is_date(leaf);
     match place {
-        "OccurredAt" | "Person/BirthDate" | "Validity/From" | "Validity/Until" => date.then_some(if native(simple) { 100 } else { 90 }),
+        "OccurredAt" | "Person/BirthDate" | "Validity/From" | "Validity/Until" => {
+            date.then_some(if native(simple) || spelled(simple).is_some() { 100 } else { 90 })
+        }
         "RecordId" | "SourceSector" => {
             let long = simple.facets().max_length.is_some_and(|most| most > 128);
             let required = if leaf.optional || leaf.nillable() { 60 } else { 100 };
             (!date && !long && simple.primitive() != Some(Primitive::Boolean)).then_some(required)
         }
-        "Person/Sex" => (simple.enumeration().is_none_or(|codes| codes.len() <= 6) && !date).then_some(100),
+        "Person/Sex" => (simple.enumeration().is_none_or(|codes| of_sexes(&codes)) && !date).then_some(100),
         _ => (!date && simple.primitive() == Some(Primitive::String)).then_some(100),
     }
 }
@@ -178,7 +182,7 @@ fn native(simple: SimpleType<'_>) -> bool {
 /// Whether a leaf is a date: by its type, or a text whose name says so.
 fn is_date(leaf: &Leaf<'_>) -> bool {
     let Some(simple) = leaf.text() else { return false };
-    if native(simple) {
+    if native(simple) || spelled(simple).is_some() {
         return true;
     }
     let english = meaning(leaf.name()).map(|((_, _, english), _)| english).unwrap_or_default();
@@ -217,6 +221,10 @@ fn pattern(simple: SimpleType<'_>) -> Option<(&'static str, bool)> {
 pub(crate) fn dated(node: Node, leaf: &Leaf<'_>, moment: bool) -> Node {
     let Some(simple) = leaf.text() else { return node };
     match (simple.primitive(), pattern(simple)) {
+        (Some(Primitive::String), _) if spelled(simple) == Some(Kind::Date) => node.with("as", "date"),
+        (Some(Primitive::String), _) if spelled(simple).is_some() => {
+            node.with("as", if moment { "dateTime" } else { "date" }).with("zone", "+08:00")
+        }
         (Some(Primitive::Date), _) => node.with("as", "date"),
         (Some(Primitive::DateTime), _) => node.with("as", if moment { "dateTime" } else { "date" }).with("zone", "+08:00"),
         (_, Some((pattern, _))) if pattern.contains("HH") => {
@@ -230,15 +238,24 @@ pub(crate) fn dated(node: Node, leaf: &Leaf<'_>, moment: bool) -> Node {
 /// The code table from a source's values to those of the unified schema. What is not known from GB/T 2261.1 or the words is left out, so
 /// that `check` asks for it (SM151).
 pub(crate) fn sex_codes(leaf: &Leaf<'_>) -> Node {
-    let known = |value: &str| match value.to_lowercase().as_str() {
+    let values = leaf.codes().unwrap_or_else(|| vec!["0", "1", "2", "9"]);
+    let code = |value: &&str| sex(value).map(|to| element("m:code").with("from", value).with("to", to));
+    element("m:codes").with("name", "sex").children(values.iter().filter_map(code))
+}
+
+fn sex(value: &str) -> Option<&'static str> {
+    match value.to_lowercase().as_str() {
         "1" | "m" | "male" | "男" | "男性" => Some("M"),
         "2" | "f" | "female" | "女" | "女性" => Some("F"),
         "0" | "9" | "u" | "x" | "unknown" | "未知" | "未说明" => Some("U"),
         _ => None,
-    };
-    let values = leaf.codes().unwrap_or_else(|| vec!["0", "1", "2", "9"]);
-    let code = |value: &&str| known(value).map(|to| element("m:code").with("from", value).with("to", to));
-    element("m:codes").with("name", "sex").children(values.iter().filter_map(code))
+    }
+}
+
+/// Whether an enumeration is of sexes: it has both, and at most two values more than are known.
+fn of_sexes(values: &[&str]) -> bool {
+    let known: Vec<&str> = values.iter().filter_map(|value| sex(value)).collect();
+    known.contains(&"M") && known.contains(&"F") && values.len() <= known.len() + 2
 }
 
 /// The model references of a place of the unified record.
