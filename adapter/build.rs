@@ -1,4 +1,4 @@
-//! How the program `waybill` is linked: OpenSSL is part of it, because binding a shared one's 4,200 symbols was a quarter of a short run.
+//! How the program `waybill` is linked: OpenSSL and libgcc are part of it, because to open and bind shared ones was a third of a short run.
 
 use std::env;
 use std::os::unix::fs::symlink;
@@ -26,10 +26,10 @@ fn main() {
 /// A folder that has the archives alone is searched before the system's, which has the shared libraries, too. So the program takes the
 /// archives, and what else is built with the crate `openssl`, tests beside other users of libcrypto among it, the shared ones as ever.
 fn link(out: &Path) {
-    const LIBRARIES: [&str; 2] = ["libssl.a", "libcrypto.a"];
-    let found: Vec<PathBuf> = LIBRARIES.iter().filter_map(|name| archive(name)).collect();
+    const LIBRARIES: [(&str, &str); 3] = [("libssl.a", "libssl.a"), ("libcrypto.a", "libcrypto.a"), ("libgcc_eh.a", "libgcc_s.a")];
+    let found: Vec<(PathBuf, &str)> = LIBRARIES.iter().filter_map(|(name, shared)| Some((archive(name)?, *shared))).collect();
     let made = found.len() == LIBRARIES.len()
-        && found.iter().zip(LIBRARIES).all(|(archive, name)| {
+        && found.iter().all(|(archive, name)| {
             let here = out.join(name);
             (!here.exists() || std::fs::remove_file(&here).is_ok()) && symlink(archive, here).is_ok()
         });
@@ -37,7 +37,7 @@ fn link(out: &Path) {
         println!("cargo::rustc-link-arg-bins=-L{}", out.display());
         println!("cargo::rustc-link-arg-bins=-Wl,--exclude-libs,ALL");
     } else {
-        println!("cargo::warning=libssl.a and libcrypto.a are not where cc finds them: waybill takes the shared OpenSSL");
+        println!("cargo::warning=libssl.a, libcrypto.a and libgcc_eh.a are not where cc finds them: waybill takes the shared OpenSSL");
     }
 }
 
