@@ -1,6 +1,7 @@
 //! Content models as automata: one position for each element or wildcard particle, edges between them, and counters for
 //! occurrences, so that `maxOccurs="1000000000"` costs what `maxOccurs="2"` costs.
 
+mod count;
 mod restriction;
 mod table;
 
@@ -8,6 +9,7 @@ use crate::schema::{ElementId, Particle, Source, Term, Wildcard};
 use crate::tree::QName;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
+use count::Standing;
 pub(crate) use table::{At, Table};
 
 /// A compiled content model. Nothing is accepted by the default one but no child at all.
@@ -76,10 +78,19 @@ pub(crate) enum Target<'m> {
 /// Where in a model the children of an element have got to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    places: Vec<(usize, Vec<u32>)>,
+    places: Vec<Standing>,
     /// Of an all group: what has been.
     seen: Vec<bool>,
     started: bool,
+    /// The last child could be counted in more ways than are followed.
+    crowded: bool,
+}
+
+impl Cursor {
+    /// Whether the child that was just refused could be counted in more ways than are followed: how many those are.
+    pub(crate) fn crowded(&self) -> Option<usize> {
+        self.crowded.then_some(count::WAYS_MAX)
+    }
 }
 
 /// Two particles that one child could belong to (cos-nonambig).
@@ -125,10 +136,11 @@ impl Model {
     }
 
     pub(crate) fn start(&self) -> Cursor {
-        Cursor { places: Vec::new(), seen: if self.all { vec![false; self.positions.len()] } else { Vec::new() }, started: false }
+        let seen = if self.all { vec![false; self.positions.len()] } else { Vec::new() };
+        Cursor { places: Vec::new(), seen, started: false, crowded: false }
     }
 
-    /// Takes a child of this name. `None`: none may stand here, and the cursor has not moved.
+    /// Takes a child of this name. `None`: none may stand here, or [`Cursor::crowded`] says so; the cursor has not moved.
     pub(crate) fn step(&self, cursor: &mut Cursor, name: &QName) -> Option<Target<'_>> {
         if self.all {
             let at = self.positions.iter().position(|position| position.leaf.matches(name))?;
@@ -136,34 +148,20 @@ impl Model {
             cursor.started = true;
             return if std::mem::replace(seen, true) { None } else { self.target(at, name) };
         }
-        let mut next: Vec<(usize, Vec<u32>)> = Vec::new();
-        for (edge, counts) in self.enabled(cursor) {
-            let matches = self.positions.get(edge.target).is_some_and(|position| position.leaf.matches(name));
-            if matches {
-                self.add(&mut next, edge.target, self.advance(edge, counts));
-            }
+        let (mut next, mut first): (Vec<Standing>, Option<usize>) = (Vec::new(), None);
+        let mut edges = self.enabled(cursor).filter(|(edge, _)| self.positions.get(edge.target).is_some_and(|to| to.leaf.matches(name)));
+        let followed = edges.try_for_each(|(edge, from)| {
+            first = first.or(Some(edge.target));
+            self.follow(&mut next, &from, edge)
+        });
+        drop(edges);
+        if followed.is_err() {
+            cursor.crowded = true;
+            return None;
         }
-        let (at, _) = next.first()?;
-        let target = self.target(*at, name);
-        cursor.places = next;
-        cursor.started = true;
+        let target = self.target(first?, name);
+        (cursor.places, cursor.started) = (next, true);
         target
-    }
-
-    /// Adds a place unless one of the same position can do all that it can, and drops those that can do no more than it.
-    fn add(&self, places: &mut Vec<(usize, Vec<u32>)>, at: usize, counts: Vec<u32>) {
-        let Some(position) = self.positions.get(at) else { return };
-        let covers = |left: &[u32], right: &[u32]| {
-            let mut pairs = position.counters.iter().zip(left.iter().zip(right));
-            pairs.all(|(counter, (left, right))| left == right || *left >= counter.min && left < right)
-        };
-        if places.iter().any(|(other, others)| *other == at && covers(others, &counts)) {
-            return;
-        }
-        places.retain(|(other, others)| *other != at || !covers(&counts, others));
-        if places.len() < PLACES_MAX {
-            places.push((at, counts));
-        }
     }
 
     fn target(&self, at: usize, name: &QName) -> Option<Target<'_>> {
@@ -174,25 +172,12 @@ impl Model {
     }
 
     /// The edges that may be taken, with the counts they start from.
-    fn enabled<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = (Edge, &'a [u32])> {
-        let start = self.start.iter().filter(|_| !cursor.started).map(|edge| (*edge, [].as_slice()));
-        let places = cursor.places.iter().filter_map(|(at, counts)| self.positions.get(*at).map(|position| (position, counts)));
-        start.chain(places.flat_map(|(position, counts)| {
-            position.edges.iter().filter(|edge| permits(&position.counters, counts, edge)).map(move |edge| (*edge, counts.as_slice()))
+    fn enabled<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = (Edge, Standing)> {
+        let start = self.start.iter().filter(|_| !cursor.started).map(|edge| (*edge, Standing::nowhere()));
+        let places = cursor.places.iter().filter_map(|place| self.positions.get(place.at).map(|position| (position, place)));
+        start.chain(places.flat_map(|(position, place)| {
+            position.edges.iter().filter_map(move |edge| Some((*edge, place.permitted(&position.counters, edge)?)))
         }))
-    }
-
-    fn advance(&self, edge: Edge, counts: &[u32]) -> Vec<u32> {
-        let Some(position) = self.positions.get(edge.target) else { return Vec::new() };
-        let mut next: Vec<u32> = counts.iter().take(edge.keep).copied().collect();
-        if let (true, Some(last), Some(counter)) =
-            (edge.bump, next.last_mut(), edge.keep.checked_sub(1).and_then(|at| position.counters.get(at)))
-        {
-            // Beyond the least count of an unbounded particle there is nothing left to tell apart.
-            *last = if counter.max.is_none() { (*last + 1).min(counter.min) } else { *last + 1 };
-        }
-        next.resize(position.counters.len(), 1);
-        next
     }
 
     /// Whether the content may end.
@@ -203,12 +188,9 @@ impl Model {
         if self.all {
             return self.positions.iter().zip(&cursor.seen).all(|(position, seen)| *seen || !position.required);
         }
-        let done = |at: &usize, counts: &Vec<u32>| {
-            self.positions
-                .get(*at)
-                .is_some_and(|position| position.last && position.counters.iter().zip(counts).all(|(counter, count)| *count >= counter.min))
-        };
-        cursor.places.iter().any(|(at, counts)| done(at, counts))
+        let done =
+            |place: &Standing| self.positions.get(place.at).is_some_and(|position| position.last && place.is_enough(&position.counters));
+        cursor.places.iter().any(done)
     }
 
     /// The names that may stand next; wildcards are left out.
@@ -274,12 +256,11 @@ impl Model {
             *cursor.seen.get_mut(at)? = true;
             return Some(found);
         }
-        let mut ways: Vec<(Edge, &[u32])> = self.enabled(cursor).collect();
+        let mut ways: Vec<(Edge, Standing)> = self.enabled(cursor).collect();
         ways.sort_unstable_by_key(|(edge, _)| (usize::MAX - edge.level, edge.repeat, edge.target));
-        let (found, place) = ways
-            .into_iter()
-            .find_map(|(edge, counts)| Some((self.take(edge.target, waiting)?, (edge.target, self.advance(edge, counts)))))?;
-        cursor.places = vec![place];
+        let (found, edge, from) = ways.into_iter().find_map(|(edge, from)| Some((self.take(edge.target, waiting)?, edge, from)))?;
+        cursor.places.clear();
+        self.follow(&mut cursor.places, &from, edge).ok()?;
         cursor.started = true;
         Some(found)
     }
@@ -392,11 +373,12 @@ fn overlap(left: &Wildcard, right: &Wildcard) -> bool {
 
 /// A count that no element's children reach: a particle that may stand as often is as good as unbounded.
 const COUNT_MAX: u32 = 10_000_000;
-/// Ways to count that are followed at once, where counted particles nest so that several are possible.
-const PLACES_MAX: usize = 512;
 /// Edges that the models of one graph may have together: beyond this they would cost too much memory.
 pub(crate) const EDGES_MAX: usize = 3_000_000;
-const TOO_LARGE: &str = "the content models are too large";
+const TOO_LARGE: &str = "with this content model all of them together have more than 3000000 steps from one child to the next";
+/// What to do then.
+pub(crate) const TOO_LARGE_HELP: &str = "of n optional elements in a sequence each leads to all that follow, in a repeated choice to all: \
+    put parts of them into elements of their own, or repeat an element with an attribute that says which it is";
 
 struct Build<'b> {
     positions: Vec<Position>,

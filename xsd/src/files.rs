@@ -94,7 +94,11 @@ pub fn open(path: &Path) -> std::io::Result<File> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// Reads a whole file that [`open`] opens, of at most 64 MiB.
+///
+/// # Errors
+/// It cannot be opened or read, or is larger; in words.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let file = open(path).map_err(|error| error.to_string())?;
     // A limited reader does not say how much to expect, and is read in a dozen small steps.
     let expected = file.metadata().map_or(0, |metadata| metadata.len().min(FILE_BYTES_MAX) + 1);

@@ -55,6 +55,14 @@ impl Validator<'_> {
 
     /// A child that cannot stand where the others have got to.
     pub(crate) fn unexpected<S: Site>(&self, site: &S, model: &Model, cursor: &Cursor) -> Finding {
+        if let Some(ways) = cursor.crowded() {
+            let what = format!(
+                "{} and what stands before it can be counted in more than {ways} ways: the content model is too ambiguous",
+                site.name()
+            );
+            let help = "let only one of the particles around each other that are repeated have a least count above 1".to_owned();
+            return ("cvc-complex-type.2.4", what, Some(help));
+        }
         let (name, expected, open) = (site.name(), model.expected(cursor), model.expects_any(cursor));
         if expected.is_empty() && !open {
             return ("cvc-complex-type.2.4.d", format!("{name} cannot stand here, where nothing may follow"), None);
@@ -148,6 +156,15 @@ pub(crate) fn shown_attribute<S: Site>(site: &S, name: &QName) -> String {
 pub(crate) fn suggestion(rule: &str, simple: &Simple, text: &str) -> Option<String> {
     let values = simple.facets.enumeration.as_ref().filter(|_| rule == "cvc-enumeration-valid")?;
     nearest(crate::chars::trim(text), values.iter().map(|value| value.lexical.as_str())).map(|near| format!("did you mean '{near}'?"))
+}
+
+/// What stands in a schema, cut where it is longer than anybody reads.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN_MAX: usize = 200;
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// The start of what a peer wrote, short enough for a message.

@@ -2,6 +2,7 @@
 
 use crate::chars;
 use crate::pattern::Pattern;
+use crate::report::shortened;
 use crate::schema::{Schemas, TypeId};
 use crate::scope::Scope;
 use crate::value::{Primitive, Value, parse};
@@ -233,7 +234,10 @@ impl Simple {
         for step in &self.facets.patterns {
             if !step.iter().any(|pattern| pattern.matches(text)) {
                 let patterns: Vec<&str> = step.iter().map(Pattern::source).collect();
-                return fails("cvc-pattern-valid", format!("{} does not match the pattern {}", shown(text), patterns.join(" | ")));
+                return fails(
+                    "cvc-pattern-valid",
+                    format!("{} does not match the pattern {}", shown(text), shortened(&patterns.join(" | "))),
+                );
             }
         }
         let value = match &self.variety {

@@ -105,6 +105,16 @@ fn hostile_schemas_end_in_bounded_time_with_a_reason() {
         format!("<xs:sequence minOccurs='2' maxOccurs='1000000'>{inner}</xs:sequence>")
     });
     hostile(&sequence(&nested), "<r><a/><a/></r>", "cvc-complex-type.2.4.b");
+    // Ways to count that differ in the innermost count only are one; where there are more than are followed, it is said.
+    let nested = "<xs:sequence maxOccurs='5000'><xs:choice maxOccurs='5000'><xs:element name='a' minOccurs='300' maxOccurs='3000'/>\
+        <xs:element name='b' minOccurs='300' maxOccurs='3000'/></xs:choice></xs:sequence>";
+    let counted = |last: usize| format!("<r>{}{}{}</r>", "<a/>".repeat(400), "<b/>".repeat(3300), "<a/>".repeat(last));
+    hostile(&element(nested), &counted(40_000), "valid");
+    hostile(&element(nested), &counted(299), "cvc-complex-type.2.4.b");
+    let nested = (0..12).fold("<xs:element name='a'/>".to_owned(), |inner, _| {
+        format!("<xs:sequence minOccurs='2' maxOccurs='1000000'>{inner}</xs:sequence>")
+    });
+    hostile(&sequence(&nested), &format!("<r>{}</r>", "<a/>".repeat(600)), "cvc-complex-type.2.4");
     // Groups that double at each step.
     let double = |number: usize| {
         let inner = match number {
@@ -115,6 +125,16 @@ fn hostile_schemas_end_in_bounded_time_with_a_reason() {
     };
     let doubled: String = (0..64).map(double).collect();
     hostile(&format!("{doubled}{}", sequence("<xs:group ref='g63'/>")), "", "unsupported");
+    let tenfold: String = (0..30)
+        .map(|number| {
+            format!(
+                "<xs:group name='t{number}'><xs:sequence>{}</xs:sequence></xs:group>",
+                format!("<xs:group ref='t{}'/>", number + 1).repeat(10)
+            )
+        })
+        .collect();
+    let last = "<xs:group name='t30'><xs:sequence><xs:element name='a'/></xs:sequence></xs:group>";
+    hostile(&format!("{tenfold}{last}{}", sequence("<xs:group ref='t0'/>")), "", "unsupported");
     let attributes = |number: usize| {
         let inner = match number {
             0 => "<xs:attribute name='a'/>".to_owned(),
@@ -160,6 +180,7 @@ fn hostile_sizes() {
     hostile(&typed("<xs:pattern value='(a|a)*(a|aa)+b?'/>"), &long, "valid");
     hostile(&typed("<xs:pattern value='(((a{1000}){1000}){1000}){1000}'/>"), "", "src-pattern-value");
     hostile(&typed(&format!("<xs:pattern value='{}'/>", "(".repeat(100_000))), "", "src-pattern-value");
+    hostile(&typed(&"<xs:pattern value='(a|b|c)*[a-z]{0,500}x'/>".repeat(5000)), &long, "unsupported");
     let many: String = (0..50_000).map(|number| format!("<xs:enumeration value='v{number}'/>")).collect();
     let narrowed = format!(
         "<xs:simpleType name='t'><xs:restriction base='xs:string'>{many}</xs:restriction></xs:simpleType><xs:element name='r'><xs:simpleType><xs:restriction base='t'>{many}</xs:restriction></xs:simpleType></xs:element>"
@@ -206,4 +227,22 @@ fn addresses_are_never_fetched() {
         seen.get()
     };
     assert!(!asked("/etc/passwd") && !asked("file:///etc/passwd") && asked("x.xsd"));
+}
+
+/// What a defect says of something too large: which limit it is, and what to do; and no more of the schema than a line.
+#[test]
+fn what_is_too_large_is_said_with_its_limit() {
+    let defect = |body: &str| {
+        let text = format!("{HEAD}{body}</xs:schema>");
+        let found = Schemas::load(&[("s.xsd", text.as_bytes())], &|_, _| None).err().and_then(|defects| defects.into_iter().next());
+        found.map(|defect| (defect.what, defect.help.unwrap_or_default())).unwrap_or_default()
+    };
+    let optional: String = (0..8_000).map(|number| format!("<xs:element name='e{number}' minOccurs='0'/>")).collect();
+    let (what, help) = defect(&format!("<xs:complexType name='t'><xs:sequence>{optional}</xs:sequence></xs:complexType>"));
+    assert!(what.contains("3000000 steps") && help.contains("elements of their own"), "{what} {help}");
+    let restriction = |value: &str| {
+        format!("<xs:simpleType name='t'><xs:restriction base='xs:string'><xs:pattern value='{value}'/></xs:restriction></xs:simpleType>")
+    };
+    let (what, _) = defect(&restriction(&format!("a{{3}}{}(", "a".repeat(50_000))));
+    assert!(what.contains("the pattern 'a{3}aaa") && what.len() < 400, "{what}");
 }

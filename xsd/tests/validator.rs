@@ -645,3 +645,61 @@ fn what_is_for_another_version_is_left_out() {
         assert_eq!(loaded.is_ok(), excluded, "{condition}: {:?}", loaded.err());
     }
 }
+
+/// All words of a and b up to a length, as children and as a text that a pattern judges: a content model is that pattern.
+#[test]
+fn counted_particles_are_counted_as_a_pattern_counts() {
+    let words: Vec<String> = (1..=10_u32)
+        .flat_map(|length| {
+            (0..1_u32 << length).map(move |bits| (0..length).map(|at| if bits >> at & 1 == 0 { 'a' } else { 'b' }).collect())
+        })
+        .collect();
+    for model in [
+        "(a{2,4}|b{1,2}){2,3}",
+        "((a{2,4}|b{3,3}){1,2}){2,3}",
+        "((a{3,4}|b{2,5}){2,3}){2,2}",
+        "(((a{2,3}){2,2}){1,3}b{0,1}){1,2}",
+        "(a{0,1}(b{2,3}){1,2}){2,3}",
+        "(a{0,1}(b{2,3}a{2,2}){1,2}){2,3}",
+        "((a{2,9}){2,9}b{2,3}){1,2}",
+    ] {
+        let mut content = String::new();
+        let mut rest = model.chars();
+        let mut open: Vec<(usize, &str)> = Vec::new();
+        // A group is written when its counts are known, behind it.
+        while let Some(letter) = rest.next() {
+            match letter {
+                '(' => open.push((content.len(), "sequence")),
+                '|' => open.last_mut().unwrap().1 = "choice",
+                'a' | 'b' | ')' => {
+                    let counts: String = rest.by_ref().take_while(|letter| *letter != '}').collect();
+                    let (least, most) = counts.trim_start_matches('{').split_once(',').unwrap();
+                    let counts = format!("minOccurs='{least}' maxOccurs='{most}'");
+                    if letter == ')' {
+                        let (start, name) = open.pop().unwrap();
+                        let inside = content.split_off(start);
+                        content += &format!("<xs:{name} {counts}>{inside}</xs:{name}>");
+                    } else {
+                        content += &format!("<xs:element name='{letter}' {counts}/>");
+                    }
+                }
+                other => unreachable!("{other}"),
+            }
+        }
+        let pattern =
+            format!("<xs:simpleType><xs:restriction base='xs:string'><xs:pattern value='{model}'/></xs:restriction></xs:simpleType>");
+        let schemas = load(&schema("", &format!("{}<xs:element name='p'>{pattern}</xs:element>", element(&content)))).unwrap();
+        let mut valid = 0;
+        for word in &words {
+            let says = |text: String| {
+                schemas.validate_all(&read(text.as_bytes(), None, &Limits::default()).unwrap(), 1).first().map(|violation| violation.rule)
+            };
+            let expected = says(format!("<p>{word}</p>")).is_none();
+            let children: String = word.chars().map(|letter| format!("<{letter}/>")).collect();
+            let found = says(format!("<r>{children}</r>"));
+            assert_eq!(found.is_none(), expected, "{word} against {model}: {found:?}");
+            valid += usize::from(expected);
+        }
+        assert!(valid > 0, "{model}");
+    }
+}

@@ -25,6 +25,9 @@ impl Model {
         let mut seen: Vec<Pair> = vec![start.clone()];
         let mut queue = VecDeque::from([start]);
         while let Some((own, outer)) = queue.pop_front() {
+            if own.crowded || outer.crowded {
+                return None;
+            }
             if self.accepts(&own) && !base.accepts(&outer) {
                 return Some(Beyond { what: "the content may end where that of the base type may not".to_owned(), source: None });
             }
@@ -65,7 +68,7 @@ impl Model {
                 Leaf::Any(wildcard) => {
                     let wider = |leaf: &Leaf| matches!(leaf, Leaf::Any(outer) if crate::load::subset(&wildcard.namespaces, &outer.namespaces) && wildcard.process >= outer.process);
                     let (own, outer) = (self.through(own, &|leaf: &Leaf| *leaf == position.leaf), base.through(outer, &wider));
-                    if outer.places.is_empty() {
+                    if outer.places.is_empty() && !outer.crowded {
                         let what = "a wildcard allows more than the base type".to_owned();
                         return Err(Beyond { what, source: Some(position.source.clone()) });
                     }
@@ -85,6 +88,7 @@ impl Model {
     ) -> Result<Pair, String> {
         let (mut own, mut outer) = (own.clone(), outer.clone());
         match base.step(&mut outer, name) {
+            None if outer.crowded => {}
             None => return Err(format!("{name} cannot stand there in the base type")),
             Some(Target::Element(of)) if !fits(*id, of) => return Err(mismatch(name)),
             Some(_) => {}
@@ -106,12 +110,9 @@ impl Model {
     /// Where the edges lead to whose leaf is taken.
     fn through(&self, cursor: &Cursor, taken: &dyn Fn(&Leaf) -> bool) -> Cursor {
         let mut places = Vec::new();
-        for (edge, counts) in self.enabled(cursor) {
-            if self.positions.get(edge.target).is_some_and(|position| taken(&position.leaf)) {
-                self.add(&mut places, edge.target, self.advance(edge, counts));
-            }
-        }
-        Cursor { places, seen: cursor.seen.clone(), started: true }
+        let mut edges = self.enabled(cursor).filter(|(edge, _)| self.positions.get(edge.target).is_some_and(|to| taken(&to.leaf)));
+        let crowded = edges.try_for_each(|(edge, from)| self.follow(&mut places, &from, edge)).is_err();
+        Cursor { places, seen: cursor.seen.clone(), started: true, crowded }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Content models as tables over numbered names: a step compares numbers and allocates nothing.
 
+use super::count::Standing;
 use super::{Counter, Cursor, Edge, Leaf, Model, Target, permits};
 use crate::schema::{ElementId, Wildcard};
 use crate::tree::QName;
@@ -143,9 +144,9 @@ impl Table {
     pub(crate) fn cursor(&self, at: &At) -> Cursor {
         let counters = self.states.get(at.state).map_or(0, |state| state.counters.len());
         let counts = at.counts.iter().take(counters).copied().collect();
-        let places = at.state.checked_sub(1).map(|position| (position, counts)).into_iter().collect();
+        let places = at.state.checked_sub(1).map(|position| Standing::new(position, counts)).into_iter().collect();
         let seen = (0..self.members.len()).map(|member| at.seen & 1 << member != 0).collect();
-        Cursor { places, seen, started: at.started }
+        Cursor { places, seen, started: at.started, crowded: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Defect;
 use super::components::{Compiler, DEPTH_MAX};
-use crate::automaton::{EDGES_MAX, Model};
+use crate::automaton::{EDGES_MAX, Model, TOO_LARGE_HELP};
 use crate::schema::{ANY_TYPE, AttributeId, Complex, Content, Derivations, ElementId, Kind, Schemas, Source, TypeId};
 use crate::scope::Scope;
 use crate::simple::{Identity, Simple, Variety};
@@ -127,7 +127,10 @@ impl Check<'_> {
         };
         let model = match Model::new(particle, &names, budget) {
             Ok(model) => model,
-            Err(what) => return Some((Model::default(), vec![defect("unsupported", what.to_owned())])),
+            Err(what) => {
+                let help = Some(TOO_LARGE_HELP.to_owned());
+                return Some((Model::default(), vec![Defect { help, ..defect("unsupported", what.to_owned()) }]));
+            }
         };
         let mut defects = Vec::new();
         if !model.is_plain() {

@@ -3,11 +3,15 @@
 use super::components::{At, Compiler};
 use super::{grammar, nearest};
 use crate::pattern::Pattern;
+use crate::report::shortened;
 use crate::schema::{ANY_SIMPLE_TYPE, Derivations, Kind, TypeId};
 use crate::simple::{Enumeration, Facets, Identity, Lexical, Literal, Simple, Variety, WhiteSpace};
 use crate::value::{Decimal, Primitive, Value};
 use std::cmp::Ordering;
 use std::sync::Arc;
+
+/// Patterns of one restriction: a value is tried against each.
+const PATTERNS_MAX: usize = 500;
 
 impl<'d> Compiler<'d> {
     /// Builds the definition that `at` holds as type `id`.
@@ -148,9 +152,17 @@ impl<'d> Compiler<'d> {
                 continue;
             }
             match name {
+                "pattern" if patterns.len() == PATTERNS_MAX => {
+                    self.report(
+                        child,
+                        "unsupported",
+                        format!("more than {PATTERNS_MAX} patterns stand here: write them as one, parted by |"),
+                    );
+                    break;
+                }
                 "pattern" => match Pattern::new(text) {
                     Ok(pattern) => patterns.push(pattern),
-                    Err(what) => self.report(child, "src-pattern-value", format!("the pattern '{text}': {what}")),
+                    Err(what) => self.report(child, "src-pattern-value", format!("the pattern '{}': {what}", shortened(text))),
                 },
                 "enumeration" => values.extend(self.literal(child, base, text, "enumeration-valid-restriction")),
                 _ if seen.contains(&name) => self.report(child, "src-single-facet-value", format!("the facet {name} stands twice")),

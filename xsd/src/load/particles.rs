@@ -82,8 +82,9 @@ impl<'d> Compiler<'d> {
         let key = (name.clone(), level);
         match self.read_groups.get(&key) {
             Some(Some(particle)) => {
-                let copy = particle.clone();
-                return self.may_copy(at, copy.weight()).then_some(copy);
+                // What is refused is not copied first: groups of groups multiply.
+                let weight = particle.weight();
+                return if self.may_copy(at, weight) { self.read_groups.get(&key).cloned().flatten() } else { None };
             }
             Some(None) => {
                 self.report(at, "mg-props-correct.2", format!("the group {name} contains itself"));
