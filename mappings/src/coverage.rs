@@ -282,7 +282,7 @@ impl<'g, 't> Walk<'g, 't> {
             inner.ignores.extend(touch.ignores.iter().cloned());
             inner
         };
-        for attribute in &attributes {
+        for attribute in attributes.iter() {
             let inner = inherited(touch.attributes.get(&attribute.name));
             let path = join(&words(graph.owner_of_attribute(id, &attribute.name)), &format!("@{}", self.scope.show(&attribute.name)));
             self.keys.push(Key::Attribute(attribute.name.clone()));
@@ -292,7 +292,7 @@ impl<'g, 't> Walk<'g, 't> {
         if graph.text_type(id).is_some() || (children.is_empty() && attributes.is_empty()) {
             self.leaf(own(), touch, None, graph.declared(id));
         }
-        for child in &children {
+        for child in children.iter() {
             let path = join(&words(graph.owner_of_child(id, &child.name)), &self.scope.show(&child.name));
             let known = touch.children.get(&child.name);
             let inner = inherited(known);

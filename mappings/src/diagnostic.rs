@@ -1,5 +1,6 @@
 //! What `check` says of a mapping: a code, both places, and what to do about it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use xsd::tree::Place;
@@ -96,7 +97,8 @@ impl Report {
     /// what its absence seems to leave undone.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
         let unread = |diagnostic: &Diagnostic| diagnostic.code.starts_with("SM01");
-        let places: Vec<Place> = self.found.iter().filter(|diagnostic| unread(diagnostic)).map(|diagnostic| diagnostic.at.place).collect();
+        let places: BTreeSet<Place> =
+            self.found.iter().filter(|diagnostic| unread(diagnostic)).map(|diagnostic| diagnostic.at.place).collect();
         self.found.retain(|diagnostic| {
             let follows = ["SM202", "SM300", "SM301"].contains(&diagnostic.code) || places.contains(&diagnostic.at.place);
             places.is_empty() || unread(diagnostic) || !follows

@@ -49,6 +49,9 @@ impl Files {
         if let Some(octets) = self.instead.get(name) {
             return Ok(octets.clone());
         }
+        if name.contains("://") {
+            return Err(format!("'{name}' is an address, and nothing is fetched: bring the file, and name that"));
+        }
         let path = Path::new(name);
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(format!("'{name}' is not a file beside the mapping or below it"));

@@ -2,7 +2,9 @@
 
 use crate::diagnostic::Location;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+use std::rc::Rc;
 use xsd::schema::{Choice, ElementDecl, Schemas, SimpleType, Source, TypeDef, XSD_NAMESPACE};
 use xsd::tree::QName;
 
@@ -13,6 +15,31 @@ pub(crate) type TypeId = usize;
 pub(crate) struct Graph<'s> {
     schemas: &'s Schemas,
     types: RefCell<Vec<TypeDef<'s>>>,
+    numbers: RefCell<HashMap<TypeDef<'s>, TypeId>>,
+    /// What was asked for once: each rule asks again, and a content model may be as wide as there are rules.
+    children: RefCell<HashMap<TypeId, Rc<Children>>>,
+    attributes: RefCell<HashMap<TypeId, Rc<[Attribute]>>>,
+}
+
+/// The children that a content model has, each name once; members of substitution groups stand beside their heads.
+#[derive(Debug, Default)]
+pub(crate) struct Children {
+    list: Vec<Child>,
+    places: HashMap<QName, usize>,
+}
+
+impl Children {
+    pub(crate) fn named(&self, name: &QName) -> Option<&Child> {
+        self.list.get(*self.places.get(name)?)
+    }
+}
+
+impl Deref for Children {
+    type Target = [Child];
+
+    fn deref(&self) -> &[Child] {
+        &self.list
+    }
 }
 
 /// An element that a content model has.
@@ -71,12 +98,13 @@ impl Child {
 
 impl<'s> Graph<'s> {
     pub(crate) fn new(schemas: &'s Schemas) -> Self {
-        Self { schemas, types: RefCell::new(Vec::new()) }
+        let (types, numbers, children, attributes) = Default::default();
+        Self { schemas, types, numbers, children, attributes }
     }
 
     fn intern(&self, definition: TypeDef<'s>) -> TypeId {
         let mut types = self.types.borrow_mut();
-        types.iter().position(|known| *known == definition).unwrap_or_else(|| {
+        *self.numbers.borrow_mut().entry(definition).or_insert_with(|| {
             types.push(definition);
             types.len() - 1
         })
@@ -114,8 +142,17 @@ impl<'s> Graph<'s> {
     }
 
     /// The children that a content model has, each name once; members of substitution groups stand beside their heads.
-    pub(crate) fn children(&self, id: TypeId) -> Vec<Child> {
-        let (mut children, mut particles): (Vec<Child>, Vec<Vec<Occurs>>) = (Vec::new(), Vec::new());
+    pub(crate) fn children(&self, id: TypeId) -> Rc<Children> {
+        if let Some(known) = self.children.borrow().get(&id) {
+            return Rc::clone(known);
+        }
+        let found = Rc::new(self.collect(id));
+        self.children.borrow_mut().insert(id, Rc::clone(&found));
+        found
+    }
+
+    fn collect(&self, id: TypeId) -> Children {
+        let (mut children, mut particles): (Children, Vec<Vec<Occurs>>) = Default::default();
         for child in self.definition(id).map(|definition| definition.children()).unwrap_or_default() {
             let substitutes = child.element.substitutes();
             let least = if substitutes.is_empty() { usize::try_from(child.min).unwrap_or(usize::MAX) } else { 0 };
@@ -123,8 +160,8 @@ impl<'s> Graph<'s> {
             let head = Some(child.element).filter(|element| !element.is_abstract());
             for element in head.into_iter().chain(substitutes) {
                 let one = self.one(element, child.order, (least, most, child.choice));
-                let same = children.iter_mut().zip(&mut particles).find(|(before, _)| before.name == one.name);
-                match same {
+                let same = children.places.get(&one.name).copied();
+                match same.and_then(|at| children.list.get_mut(at).zip(particles.get_mut(at))) {
                     Some((before, particles)) => {
                         before.min += one.min;
                         before.standing.push(child.choice);
@@ -132,7 +169,8 @@ impl<'s> Graph<'s> {
                         before.max = most_of(particles);
                     }
                     None => {
-                        children.push(one);
+                        children.places.insert(one.name.clone(), children.list.len());
+                        children.list.push(one);
                         particles.push(vec![(child.choice, most)]);
                     }
                 }
@@ -141,9 +179,13 @@ impl<'s> Graph<'s> {
         children
     }
 
-    pub(crate) fn attributes(&self, id: TypeId) -> Vec<Attribute> {
+    pub(crate) fn attributes(&self, id: TypeId) -> Rc<[Attribute]> {
+        if let Some(known) = self.attributes.borrow().get(&id) {
+            return Rc::clone(known);
+        }
         let uses = self.definition(id).map(|definition| definition.attributes()).unwrap_or_default();
-        uses.iter()
+        let found: Rc<[Attribute]> = uses
+            .iter()
             .map(|used| Attribute {
                 name: used.name().clone(),
                 type_id: self.intern(used.type_definition()),
@@ -152,7 +194,9 @@ impl<'s> Graph<'s> {
                 fixed: used.fixed().map(str::to_owned),
                 declared: location(used.source()),
             })
-            .collect()
+            .collect();
+        self.attributes.borrow_mut().insert(id, Rc::clone(&found));
+        found
     }
 
     /// The type of its text, if it has any.
@@ -196,17 +240,17 @@ impl<'s> Graph<'s> {
 
     /// The base furthest up that has this child already.
     pub(crate) fn owner_of_child(&self, id: TypeId, name: &QName) -> TypeId {
-        self.owner(id, |definition| definition.child(name).is_some())
+        self.owner(id, |owner| self.children(owner).named(name).is_some())
     }
 
     /// The base furthest up that has this attribute already.
     pub(crate) fn owner_of_attribute(&self, id: TypeId, name: &QName) -> TypeId {
-        self.owner(id, |definition| definition.attribute(name.namespace(), name.local()).is_some())
+        self.owner(id, |owner| self.attributes(owner).iter().any(|attribute| attribute.name == *name))
     }
 
-    fn owner(&self, id: TypeId, has: impl Fn(&TypeDef<'s>) -> bool) -> TypeId {
+    fn owner(&self, id: TypeId, has: impl Fn(TypeId) -> bool) -> TypeId {
         let Some(definition) = self.definition(id) else { return id };
-        definition.ancestors().take_while(has).last().map_or(id, |owner| self.intern(owner))
+        definition.ancestors().map(|owner| self.intern(owner)).take_while(|owner| has(*owner)).last().unwrap_or(id)
     }
 
     pub(crate) fn declared(&self, id: TypeId) -> Option<Location> {
@@ -257,7 +301,7 @@ mod tests {
             let schemas = Schemas::load(&[("s.xsd", [open, &text, close].concat().as_bytes())], &|_, _| None).unwrap();
             let graph = Graph::new(&schemas);
             let root = graph.global(&QName::new("", "r")).unwrap();
-            graph.children(root.type_id).into_iter().find(|child| child.name.local() == "a").unwrap().max
+            graph.children(root.type_id).iter().find(|child| child.name.local() == "a").unwrap().max
         };
         for (model, expected) in [
             ("({a}{b})", Some(1)),

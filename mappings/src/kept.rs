@@ -3,6 +3,7 @@
 //! Rules name the elements they read by their number here, so that nothing compares names once a document is in.
 
 use crate::plan::{Check, Select};
+use std::collections::HashMap;
 use xsd::tree::QName;
 
 /// The root of every trie.
@@ -21,6 +22,8 @@ pub(crate) struct Way {
     pub(crate) slots: usize,
     /// In the order of the schema.
     children: Vec<(QName, usize, usize)>,
+    /// The same by their names, until all rules are compiled.
+    known: HashMap<QName, usize>,
     /// What rules read of its attributes; they name them by their place here.
     pub(crate) attributes: Vec<QName>,
     /// Whether it is kept; if not, it is at most counted.
@@ -50,9 +53,10 @@ impl Kept {
     pub(crate) fn child(&mut self, parent: usize, name: &QName, rank: usize) -> usize {
         let next = self.0.len();
         let Some(way) = self.0.get_mut(parent) else { return ROOT };
-        if let Some((_, at, _)) = way.children.iter().find(|(known, ..)| known == name) {
+        if let Some(at) = way.known.get(name) {
             return *at;
         }
+        way.known.insert(name.clone(), next);
         way.children.push((name.clone(), next, rank));
         let slot = way.slots;
         way.slots += 1;
@@ -107,9 +111,9 @@ impl Kept {
         self.keep(parent, false, |_| {});
     }
 
-    /// A way by the names that lead to it, if it is known.
+    /// A way by the names that lead to it, if it is known; to be asked before [`Self::finish`].
     pub(crate) fn find(&self, from: usize, name: &QName) -> Option<usize> {
-        self.0.get(from)?.children.iter().find(|(known, ..)| known == name).map(|(_, at, _)| *at)
+        self.0.get(from)?.known.get(name).copied()
     }
 
     /// Whether rules read elements in the one there; attributes and text of its own are not in it.
@@ -131,6 +135,7 @@ impl Kept {
     pub(crate) fn finish(&mut self) {
         let live: Vec<bool> = self.0.iter().map(|way| way.stored || way.counter.is_some()).collect();
         for way in &mut self.0 {
+            way.known = HashMap::new();
             way.children.retain(|(_, at, _)| live.get(*at).copied().unwrap_or_default());
             way.children.sort_by_key(|(_, _, rank)| *rank);
         }

@@ -25,7 +25,10 @@ pub(crate) struct Plan {
 
 /// The names of elements and attributes that targets get, each with the prefix that it is written with.
 #[derive(Debug, Default)]
-pub(crate) struct Names(Vec<Written>);
+pub(crate) struct Names {
+    written: Vec<Written>,
+    numbers: BTreeMap<QName, Vec<usize>>,
+}
 
 /// A name as it is written.
 #[derive(Debug)]
@@ -39,15 +42,19 @@ pub(crate) struct Written {
 impl Names {
     /// The number of a name.
     pub(crate) fn intern(&mut self, name: &QName, prefix: &Arc<str>) -> usize {
-        self.0.iter().position(|known| known.name == *name && known.prefix == *prefix).unwrap_or_else(|| {
+        let known = self.numbers.get(name).into_iter().flatten().copied();
+        let same = |number: &usize| self.get(*number).is_some_and(|known| known.prefix == *prefix);
+        known.into_iter().find(same).unwrap_or_else(|| {
             let text = if prefix.is_empty() { name.local().to_owned() } else { format!("{prefix}:{}", name.local()) };
-            self.0.push(Written { name: name.clone(), prefix: Arc::clone(prefix), text });
-            self.0.len() - 1
+            self.written.push(Written { name: name.clone(), prefix: Arc::clone(prefix), text });
+            let number = self.written.len() - 1;
+            self.numbers.entry(name.clone()).or_default().push(number);
+            number
         })
     }
 
     pub(crate) fn get(&self, number: usize) -> Option<&Written> {
-        self.0.get(number)
+        self.written.get(number)
     }
 }
 

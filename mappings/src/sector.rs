@@ -289,7 +289,7 @@ impl Pair {
 /// A document of a unified schema beside the mappings, without the white space that only sets it out.
 fn document(dir: &Path, file: &str, namespace: &str, root: &str) -> Result<Valid, Diagnostic> {
     let fault = |place: Place, why: String| problem("SM044", file, place, why);
-    let octets = std::fs::read(dir.join(file)).map_err(|why| fault(Place::default(), format!("cannot be read: {why}")))?;
+    let octets = xsd::files::read(&dir.join(file)).map_err(|why| fault(Place::default(), format!("cannot be read: {why}")))?;
     let mut element = read(&octets, None, &Limits::default()).map_err(|why| fault(why.place, why.what))?;
     if !element.name().is(namespace, root) {
         return Err(fault(element.place(), format!("the root is not '{root}' of {namespace}")));

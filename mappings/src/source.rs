@@ -158,7 +158,7 @@ impl Source<'_> {
         let (name, tests) = step;
         let parent = walk.nodes.last()?.clone();
         let children = self.graph.children(parent.type_id);
-        let Some(child) = children.iter().find(|child| child.name == *name) else {
+        let Some(child) = children.named(name) else {
             self.no_element(&parent, &children, name, path, place, report);
             return None;
         };
@@ -204,8 +204,8 @@ impl Source<'_> {
                 Some(Check::Attribute(self.kept.attribute(node.way, name), value.clone()))
             }
             Test::Child(name, value) => {
-                let child = self.graph.children(node.type_id).into_iter().find(|child| child.name == *name);
-                let Some(child) = child else {
+                let children = self.graph.children(node.type_id);
+                let Some(child) = children.named(name) else {
                     let text = format!("source has no element '{}' in the predicate of '{path}'", self.show(name));
                     report.error("SM100", place, text).declared_at(node.declared.clone());
                     return None;
@@ -245,7 +245,7 @@ impl Source<'_> {
             match key {
                 Key::Child(name) => {
                     let children = self.graph.children(here);
-                    let Some(child) = children.iter().find(|child| child.name == *name) else { return found };
+                    let Some(child) = children.named(name) else { return found };
                     let others = children.iter().filter(|other| child.excludes(other));
                     found.extend(others.map(|other| with(&above, Key::Child(other.name.clone()))));
                     here = child.type_id;
@@ -295,7 +295,7 @@ impl Source<'_> {
         let text = format!("source has no element '{}' at '{path}' ({found})", scope.show(name));
         let likely =
             meant(name.local(), locals.iter().copied()).and_then(|local| children.iter().find(|child| child.name.local() == local));
-        let holder = graph.concrete(parent.type_id).into_iter().find(|id| graph.children(*id).iter().any(|child| child.name == *name));
+        let holder = graph.concrete(parent.type_id).into_iter().find(|id| graph.children(*id).named(name).is_some());
         let diagnostic = report.error("SM100", place, text).declared_at(parent.declared.clone());
         if let Some(child) = likely {
             diagnostic.helped(format!("did you mean '{}'?", scope.show(&child.name)));

@@ -231,7 +231,7 @@ impl Target<'_> {
 
     fn child(&self, draft: &Draft, name: &QName, place: Place, report: &mut Report) -> Option<Child> {
         let children = self.graph.children(draft.type_id);
-        if let Some(child) = children.iter().find(|child| child.name == *name) {
+        if let Some(child) = children.named(name) {
             return Some(child.clone());
         }
         let expected: Vec<String> = children.iter().map(|child| self.show(&child.name)).collect();
@@ -263,14 +263,14 @@ impl Target<'_> {
     /// Checks that a finished element has what it must have and nothing twice.
     pub(crate) fn finish(&self, draft: &Draft, turns: &Turns, place: Place, report: &mut Report) {
         let children = self.graph.children(draft.type_id);
-        for child in &children {
+        for child in children.iter() {
             self.occurs(draft, child, place, report);
         }
         self.choices(draft, &children, place, report);
         self.excluded(draft, &children, turns, place, report);
         let needs_text = self.graph.text_type(draft.type_id).is_some_and(|text| text.check("").is_err());
         self.required(draft.text, usize::from(needs_text), &format!("the text of {}", draft.path), draft.declared.clone(), place, report);
-        for attribute in self.graph.attributes(draft.type_id) {
+        for attribute in self.graph.attributes(draft.type_id).iter() {
             let path = format!("{}/@{}", draft.path, self.show(&attribute.name));
             let times = draft.attributes.get(&attribute.name).copied().unwrap_or(Times::NEVER);
             self.required(times, usize::from(attribute.required), &path, attribute.declared.clone(), place, report);
@@ -304,10 +304,9 @@ impl Target<'_> {
     /// Of elements that exclude each other one is written: not surely two, and not two where the source happens to have both.
     fn excluded(&self, draft: &Draft, children: &[Child], turns: &Turns, place: Place, report: &mut Report) {
         let written: Vec<&Child> = children.iter().filter(|child| draft.times(&child.name).max != Some(0)).collect();
-        let when = |child: &Child| {
-            let name = child.name.clone();
-            draft.written.iter().filter(move |(written, _)| *written == name).map(|(_, when)| (&when.turn, &when.there))
-        };
+        let mut rules: BTreeMap<&QName, Vec<&Written>> = BTreeMap::new();
+        draft.written.iter().for_each(|(name, when)| rules.entry(name).or_default().push(when));
+        let when = |child: &Child| rules.get(&child.name).into_iter().flatten().map(|when| (&when.turn, &when.there));
         for (at, left) in written.iter().enumerate() {
             for right in written.iter().skip(at + 1).filter(|right| left.excludes(right)) {
                 let both = format!("'{}' and '{}' in '{}'", self.show(&left.name), self.show(&right.name), draft.path);

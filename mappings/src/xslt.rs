@@ -51,7 +51,7 @@ impl Stylesheet {
     /// # Errors
     /// It cannot be run, it fails, it takes too long or too much, or what it makes is no XML document.
     pub(crate) fn run(&self, element: &Element) -> Result<Element, String> {
-        let now = std::fs::read(&self.path).map_err(|why| format!("cannot be read: {why}"))?;
+        let now = xsd::files::read(&self.path).map_err(|why| format!("cannot be read: {why}"))?;
         if *now != *self.octets {
             return Err("is not the file any more that was checked".to_owned());
         }

@@ -90,7 +90,7 @@ impl Texts {
         let key = path.to_string_lossy().into_owned();
         let mut known = self.0.borrow_mut();
         let read = || {
-            let octets = std::fs::read(&path).ok().or_else(|| unified(file).map(<[u8]>::to_vec))?;
+            let octets = xsd::files::read(&path).ok().or_else(|| unified(file).map(<[u8]>::to_vec))?;
             xsd::decode::decode(&octets, None).ok().map(|text| Arc::from(&*text))
         };
         known.entry(key).or_insert_with(read).clone()
