@@ -830,3 +830,16 @@ fn the_way_back_of_every_shipped_mapping_checks() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Nobody writes into the FIFO: whoever opened it to show a line of it would wait for ever, and of `/dev/zero` read all.
+#[test]
+fn what_is_no_file_is_neither_checked_nor_shown() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pipe.map.xml");
+    if !path.exists() {
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    }
+    let findings = [Findings { diagnostics: Mapping::check(&path).diagnostics, path }];
+    for format in [Format::Text, Format::Json, Format::Sarif, Format::Junit] {
+        assert!(report(&findings, format).contains("this is a FIFO, not a file"));
+    }
+}

@@ -148,6 +148,10 @@ impl Model {
             cursor.started = true;
             return if std::mem::replace(seen, true) { None } else { self.target(at, name) };
         }
+        if cursor.crowded {
+            // It was said, and costs nothing again for each child that follows.
+            return None;
+        }
         let (mut next, mut first): (Vec<Standing>, Option<usize>) = (Vec::new(), None);
         let mut edges = self.enabled(cursor).filter(|(edge, _)| self.positions.get(edge.target).is_some_and(|to| to.leaf.matches(name)));
         let followed = edges.try_for_each(|(edge, from)| {

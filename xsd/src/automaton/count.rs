@@ -4,7 +4,7 @@
 use super::{Counter, Edge, Model};
 
 /// Ways to count that are followed at once. A model that needs more refuses the child, with a reason: a step costs their square.
-pub(super) const WAYS_MAX: usize = 64;
+pub(super) const WAYS_MAX: usize = 32;
 
 /// At a position, how often the particles around it have been there.
 #[derive(Clone, Debug, PartialEq, Eq)]
