@@ -2,14 +2,14 @@
 
 mod branches;
 
-use crate::coverage::{Coverage, Key, Leaf, State, Touch, Walk, Whole};
+use crate::coverage::{Coverage, Leaf, State, Touch, Walk, Watch, What, Wheres, wheres};
 use crate::diagnostic::{Report, meant};
-use crate::document::{Block, Document, Origin, Rule, RuleKind, Set, When};
+use crate::document::{Absent, Block, Document, Missing, Origin, Rule, RuleKind, Set, When};
 use crate::graph::Graph;
 use crate::judge::Produced;
 use crate::kept::{ROOT, is_plain};
 use crate::path::Path;
-use crate::plan::{self, CodeTable, Guard, Last, Names, Op, OpKind, Plan};
+use crate::plan::{self, Check, CodeTable, Guard, Last, Names, Op, OpKind, Plan};
 use crate::source::{End, Node, Nodes, Resolved, Source};
 use crate::target::{Aim, Draft, Target, Times, Written};
 use crate::xslt::Stylesheet;
@@ -75,7 +75,6 @@ impl<'a> Compiler<'a> {
             self.plan.blocks.push(compiled);
             windows.extend(window.map(|window| (window, block.place)));
         }
-        self.guards(&windows);
         self.retained(&windows);
         self.covered();
         // Where a block could not be compiled its leaves would all seem forgotten.
@@ -140,7 +139,7 @@ impl<'a> Compiler<'a> {
     /// Says where an m:ignore leaves out more than what nobody reads: a leaf that is new in a later schema would be lost in silence.
     fn covered(&mut self) {
         for (found, place) in std::mem::take(&mut self.ignored) {
-            if self.source.kept.is_read_inside(found.way) && !self.source.touch.is_filtered(&found.keys) {
+            if self.source.kept.is_read_inside(found.way) && !self.source.touch.is_read_in_part(&found.keys) {
                 let text = format!("'{}' is ignored as a whole, and rules read in it", found.select.text);
                 let help = "ignore its parts that no rule reads, each with its reason";
                 self.report.warning("SM302", place, text).declared_at(found.declared).helped(help);
@@ -159,64 +158,68 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Each window, or the root where there is none, watches what its rules read only in part.
-    fn guards(&mut self, windows: &[(Node, Place)]) {
-        let whole = windows.is_empty();
-        for block in &mut self.plan.blocks {
-            let window = windows.iter().find(|(_, place)| *place == block.place).map(|(node, _)| node);
-            let mut touch = Some(&self.source.touch);
-            for key in window.iter().flat_map(|node| &node.keys) {
-                if let (Key::Child(name), Some(here)) = (key, touch) {
-                    touch = here.child(name);
-                }
-            }
-            let mut watched = Vec::new();
-            if let Some(touch) = touch.filter(|_| whole || window.is_some()) {
-                touch.guards(&[], &mut watched);
-            }
-            for (names, name, seen) in watched {
-                let (mut way, mut parents) = (Some(window.map_or(ROOT, |node| node.way)), Vec::new());
-                for name in &names {
-                    way = way.and_then(|way| self.source.kept.find(way, name));
-                    parents.extend(way);
-                }
-                if let Some(to) = way.and_then(|way| self.source.kept.find(way, &name)) {
-                    block.guards.push(Guard { parents, to, name, seen });
-                }
-            }
-        }
-    }
-
+    /// Counts the leaves of the windows, of each for every predicate that makes it one, and has the blocks watch what rules read only
+    /// where predicates hold; without windows the root is one.
     fn cover(&mut self, root: &Node, mut windows: Vec<(Node, Place)>) -> (Coverage, Vec<Leaf>) {
         let (graph, scope, touch) = (self.source.graph, self.source.scope, self.source.touch.clone());
         let turns = std::mem::take(&mut self.source.turns);
         let (mut total, mut all) = (Coverage::default(), Vec::new());
         let mut headers = touch.clone();
-        windows.dedup_by(|(left, _), (right, _)| left.keys == right.keys);
-        for (window, place) in &windows {
-            let mut here = Some(&touch);
-            for key in &window.keys {
-                if let Key::Child(name) = key {
-                    here = here.and_then(|here| here.child(name));
+        let mut watched = Vec::new();
+        while let Some((window, place)) = windows.first().cloned() {
+            let (same, others) = windows.into_iter().partition(|(other, _)| other.way == window.way && other.type_id == window.type_id);
+            windows = others;
+            let here = touch.find(&window.keys).unwrap_or(&touch);
+            let mut known: Option<Walk<'_, '_>> = None;
+            for (other, place) in same {
+                let mut walk = Walk::new(graph, scope, &turns, &other.keys, (place, true));
+                walk.element(other.type_id, here, "");
+                watched.push((other.way, place, crate::coverage::depth(&other.keys), walk.watches()));
+                match &mut known {
+                    None => known = Some(walk),
+                    Some(known) => walk.finish().1.into_iter().for_each(|leaf| known.add(leaf)),
                 }
             }
-            let mut walk = Walk::new(graph, scope, &turns, &window.keys);
-            walk.element(window.type_id, here.unwrap_or(&touch), "");
-            let (coverage, leaves) = walk.finish();
+            let (coverage, leaves) = known.map(Walk::finish).unwrap_or_default();
             total += coverage;
-            self.open("SM300", &leaves, *place);
+            self.open("SM300", &leaves, place);
             all.extend(leaves);
             headers.at(&window.keys, &|touch| *touch = Touch::ignored());
         }
+        let whole = watched.is_empty();
         let place = self.document.blocks.first().map_or(root.declared.as_ref().map(|at| at.place).unwrap_or_default(), |block| block.place);
-        let mut walk = Walk::new(graph, scope, &turns, &[]);
+        let mut walk = Walk::new(graph, scope, &turns, &[], (place, whole));
         walk.element(root.type_id, &headers, "");
-        let (coverage, leaves) = walk.finish();
-        self.open(if windows.is_empty() { "SM300" } else { "SM301" }, &leaves, place);
-        if windows.is_empty() {
-            (total, all) = (coverage, leaves);
+        if whole {
+            let watches = walk.watches();
+            watched.extend(self.plan.blocks.iter().map(|block| (ROOT, block.place, 0, watches.clone())));
         }
-        (total, all)
+        let (coverage, leaves) = walk.finish();
+        self.open(if whole { "SM300" } else { "SM301" }, &leaves, place);
+        for (way, place, depth, watches) in watched {
+            let guards: Vec<Guard> = watches.iter().map(|watch| self.guard(way, depth, watch)).collect();
+            self.plan.blocks.iter_mut().filter(|block| block.place == place).for_each(|block| block.guards.clone_from(&guards));
+        }
+        if whole { (coverage, leaves) } else { (total, all) }
+    }
+
+    /// What a block looks for at run time; what it looks at is kept.
+    fn guard(&mut self, window: usize, depth: usize, watch: &Watch) -> Guard {
+        let (mut way, mut steps) = (window, Vec::new());
+        for (at, (name, rank, types)) in watch.steps.iter().enumerate() {
+            if at > 0 {
+                way = self.source.kept.child(way, name, *rank);
+            }
+            steps.push((way, types.clone()));
+        }
+        self.source.kept.keep(way, false, |_| {});
+        let attribute = watch.attribute.as_ref().map(|name| self.source.kept.attribute(way, name));
+        let asked = |seen: &Wheres, at: usize| {
+            let own = seen.iter().filter(|(known, _)| *known == depth + at);
+            own.map(|(_, check)| check.clone()).collect::<Vec<Check>>()
+        };
+        let seen = watch.seen.iter().map(|seen| (0..steps.len()).map(|at| asked(seen, at)).collect()).collect();
+        Guard { steps, attribute, leaf: watch.leaf.clone(), seen }
     }
 
     fn open(&mut self, code: &'static str, leaves: &[Leaf], place: Place) {
@@ -290,7 +293,7 @@ impl<'a> Compiler<'a> {
             RuleKind::Copy { path, from } => self.copy(path, from, rule.place, site, draft),
             RuleKind::Xslt { path, select, href } => {
                 let aim = self.aim_element(path, rule.place, site, draft);
-                let found = self.whole(select, Whole::Opaque, rule.place, site)?;
+                let found = self.whole(select, What::Transforms, rule.place, site)?;
                 let (aim, slot) = aim?;
                 draft.write(&aim, if found.optional { Times::PERHAPS } else { Times::ONCE }, &self.written(Some(&found)));
                 let stylesheet = Arc::clone(self.stylesheets.get(href)?);
@@ -300,9 +303,8 @@ impl<'a> Compiler<'a> {
                 let ahead = std::mem::take(&mut self.source.ahead);
                 let found = self.source.resolve(path, site.focus, rule.place, self.report);
                 self.source.ahead = ahead;
-                self.source.touch.at(&found?.keys, &|touch| {
-                    touch.open.insert(open);
-                });
+                let (found, turn) = (found?, self.source.turns.now());
+                self.source.touch.at(&found.keys, &|touch| touch.open(open).claim(What::Ignores, turn.clone(), wheres(&found.keys)));
                 None
             }
             RuleKind::Ignore(path) => {
@@ -311,8 +313,7 @@ impl<'a> Compiler<'a> {
                 let found = self.source.resolve(path, site.focus, rule.place, self.report);
                 self.source.ahead = ahead;
                 let found = found?;
-                let turn = self.source.turns.now();
-                self.source.touch.at(&found.keys, &|touch| touch.ignore(turn.clone()));
+                self.source.claim(&found.keys, What::Ignores);
                 if matches!(found.end, End::Element(_)) {
                     self.ignored.push((found, rule.place));
                 }
@@ -347,10 +348,9 @@ impl<'a> Compiler<'a> {
     }
 
     /// An element that a rule takes with everything in it.
-    fn whole(&mut self, path: &Path, whole: Whole, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
+    fn whole(&mut self, path: &Path, what: What, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
         let found = self.source.resolve(path, site.focus, place, self.report)?;
-        self.source.touch.at(&found.keys, &|touch| touch.whole = Some(whole));
-        self.source.read(&found);
+        self.source.claim(&found.keys, what);
         self.source.keep(&found, |way| way.whole = true);
         self.not_many(&found, place);
         self.element_focus(&found, place)?;
@@ -358,7 +358,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn copy(&mut self, path: &Path, from: &Path, place: Place, site: &Site<'a, '_>, draft: &mut Draft) -> Option<OpKind> {
-        let found = self.whole(from, Whole::Copied, place, site);
+        let found = self.whole(from, What::Copies, place, site);
         let (aim, slot) = self.aim_element(path, place, site, draft)?;
         let found = found?;
         let End::Element(nodes) = &found.end else { return None };
@@ -430,20 +430,46 @@ impl<'a> Compiler<'a> {
         if !whole && !set.inside.is_empty() {
             self.report.error("SM212", place, format!("nothing can be inside '{}'", aim.path));
         }
+        let written = self.known(set, place, site);
+        let omitted = times.min == 0 && !set.inside.is_empty();
+        if omitted {
+            self.where_written(set, written.as_ref(), place);
+        }
         let ops = self.rules(&set.inside, site, &mut inner);
+        self.source.turns.left(omitted);
         if whole {
             inner.write_text();
             site.target.finish(&inner, &self.source.turns, place, self.report);
         }
-        let written = match &set.origin {
-            // Of one path without a default it is known that it is there.
+        draft.write(&aim, times, &self.written(written.as_ref()));
+        Some(OpKind::Set(Box::new(plan::Set { through: aim.through, last: aim.last, value, inside: ops })))
+    }
+
+    /// Where the value comes from, if it is known that it is there: of one path without a default.
+    fn known(&mut self, set: &Set, place: Place, site: &Site<'a, '_>) -> Option<Resolved> {
+        match &set.origin {
             Origin::From(paths) if set.default.is_none() && paths.len() == 1 => {
                 paths.first().and_then(|path| self.source.resolve(path, site.focus, place, self.report))
             }
             _ => None,
+        }
+    }
+
+    /// Goes where an element is written that may be left out. What stands in one that is absent is absent, too; of one that is left
+    /// out though it is there that is not known.
+    fn where_written(&mut self, set: &Set, written: Option<&Resolved>, place: Place) {
+        let text = match &set.origin {
+            Origin::From(paths) => paths.iter().map(|path| path.text.as_str()).collect::<Vec<_>>().join(" | "),
+            _ => String::new(),
         };
-        draft.write(&aim, times, &self.written(written.as_ref()));
-        Some(OpKind::Set(Box::new(plan::Set { through: aim.through, last: aim.last, value, inside: ops })))
+        let missing = set.codes.as_ref().and_then(|name| self.codes.get(name)).is_some_and(|codes| codes.missing == Missing::Omit);
+        let dropped = missing || set.nil == Some(Absent::Omit) || set.empty == Some(Absent::Omit);
+        let here: Vec<_> = written.map(|found| found.keys.clone()).into_iter().collect();
+        let absent = if dropped { Vec::new() } else { here.clone() };
+        let there = self.source.branch(format!("'{text}' is written"), place, here, Vec::new());
+        let left_out = self.source.branch(format!("'{text}' is left out"), place, Vec::new(), absent);
+        let fork = self.source.turns.fork(vec![there, left_out]);
+        self.source.turns.enter(fork, 0);
     }
 
     fn value(&mut self, set: &Set, place: Place, site: &Site<'a, '_>, aim: Option<&Aim>) -> Option<(plan::Value, Times)> {
@@ -455,10 +481,7 @@ impl<'a> Compiler<'a> {
                 Some((plan::Value::Constant(constant.clone()), Times::ONCE))
             }
             Origin::Count(path) => {
-                self.source.counting = true;
-                let found = self.source.resolve(path, site.focus, place, self.report);
-                self.source.counting = false;
-                let found = found?;
+                let found = self.source.resolve(path, site.focus, place, self.report)?;
                 self.source.touch.at(&found.keys, &|_| {});
                 if let Some(aim) = aim {
                     self.computed(&Produced::Count, &found.select.text, place, site.target, aim);

@@ -31,6 +31,13 @@ pub(crate) enum Function {
     Unit(Factor),
 }
 
+impl Function {
+    /// Whether nothing of the value is in the result.
+    pub(crate) fn drops(&self) -> bool {
+        matches!(self, Self::Concat(pieces) if pieces.iter().all(Option::is_some))
+    }
+}
+
 const NAMES: [&str; 12] =
     ["trim", "upper", "lower", "strip", "pad", "substring", "replace", "concat", "split", "number-format", "date-format", "unit"];
 const PATTERN_BYTES_MAX: usize = 1 << 16;

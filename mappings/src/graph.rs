@@ -238,6 +238,13 @@ impl<'s> Graph<'s> {
         definition.concrete_types().into_iter().map(|concrete| self.intern(concrete)).collect()
     }
 
+    /// Of text: the complex types that `xsi:type` may name there, and whose attributes come with it.
+    pub(crate) fn with_attributes(&self, id: TypeId) -> Vec<TypeId> {
+        let Some(definition) = self.definition(id).filter(|definition| definition.is_simple()) else { return Vec::new() };
+        let has = |other: &TypeDef<'s>| !other.attributes().is_empty() || other.has_any_attribute();
+        definition.concrete_types().into_iter().filter(has).map(|other| self.intern(other)).collect()
+    }
+
     /// The base furthest up that has this child already.
     pub(crate) fn owner_of_child(&self, id: TypeId, name: &QName) -> TypeId {
         self.owner(id, |owner| self.children(owner).named(name).is_some())

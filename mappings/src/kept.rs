@@ -111,11 +111,6 @@ impl Kept {
         self.keep(parent, false, |_| {});
     }
 
-    /// A way by the names that lead to it, if it is known; to be asked before [`Self::finish`].
-    pub(crate) fn find(&self, from: usize, name: &QName) -> Option<usize> {
-        self.0.get(from)?.known.get(name).copied()
-    }
-
     /// Whether rules read elements in the one there; attributes and text of its own are not in it.
     pub(crate) fn is_read_inside(&self, at: usize) -> bool {
         let mut children = self.get(at).into_iter().flat_map(|way| &way.children);

@@ -124,6 +124,10 @@ fn step(piece: &str, scope: &Scope) -> Result<Option<Step>, String> {
     if !rest.is_empty() {
         return Err(format!("'{rest}' after a predicate"));
     }
+    if tests.iter().skip(1).any(|test| matches!(test, Test::Position(_))) {
+        let first = "a position counts all elements of the name, so it stands before other predicates";
+        return Err(format!("{first}: {head}[1][…]; to have the first that satisfies a predicate is not in the language, m:each has all"));
+    }
     Ok(Some(Step::Element { name: name(head.trim(), scope)?, tests }))
 }
 

@@ -77,15 +77,16 @@ pub(crate) struct Block {
     pub(crate) place: Place,
 }
 
-/// Elements of which the rules read only those that satisfy a predicate: any other must not pass unseen.
-#[derive(Clone, Debug)]
+/// A leaf that rules read or ignore only where predicates hold: any other must not pass unseen.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Guard {
-    /// From the window to the elements that hold them.
-    pub(crate) parents: Vec<usize>,
-    pub(crate) to: usize,
-    pub(crate) name: QName,
-    /// Each rule's predicates.
-    pub(crate) seen: Vec<Vec<Check>>,
+    /// From the window, which stands first, to the element that the leaf is, or whose attribute: the ways, and the types that have it.
+    pub(crate) steps: Vec<(usize, Option<TypeCheck>)>,
+    pub(crate) attribute: Option<usize>,
+    /// As the mapping writes it.
+    pub(crate) leaf: String,
+    /// What each rule asks for at each step. Nothing where no rule reads what those types have: then they are looked for.
+    pub(crate) seen: Vec<Vec<Vec<Check>>>,
 }
 
 /// Where a rule reads, from where it stands.
@@ -108,18 +109,18 @@ pub(crate) struct Down {
     pub(crate) checks: Vec<Check>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     Position(usize),
-    /// The number of the attribute, and its value.
-    Attribute(usize, String),
-    /// The way to the child, and its text.
-    Child(usize, String),
+    /// The number of the attribute, its value, and whether that is its default.
+    Attribute(usize, String, bool),
+    /// The way to the child, its text, and whether that is its default.
+    Child(usize, String, bool),
     Type(TypeCheck),
 }
 
 /// Which types an element may have to pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TypeCheck {
     /// Whether it passes without xsi:type.
     pub(crate) declared: bool,

@@ -2,7 +2,7 @@
 
 use crate::digest::Digests;
 use crate::out::{Out, OutId};
-use crate::plan::{Block, Guard, Last, Op, OpKind, Select, Set, Slot, Test, Value};
+use crate::plan::{Block, Check, Guard, Last, Op, OpKind, Select, Set, Slot, Test, TypeCheck, Value};
 use crate::store::{NodeId, Store};
 use crate::witness::Witness;
 use crate::xslt::Stylesheet;
@@ -45,11 +45,18 @@ pub(crate) struct Run<'r> {
 /// A value in the text of [`Out`], and where the source stood.
 type Written = Option<(Range<usize>, Place)>;
 
+/// A step of a [`Guard`].
+type GuardStep = (usize, Option<TypeCheck>);
+
 impl Run<'_> {
     /// Makes the target document of one window.
     pub(crate) fn document(&mut self, block: &Block, focus: NodeId) -> Result<OutId, Reject> {
         for guard in &block.guards {
-            self.guard(guard, &guard.parents, block.place, focus)?;
+            if guard.seen.is_empty() && !self.store.has_types() {
+                continue;
+            }
+            let seen: Vec<&[Vec<Check>]> = guard.seen.iter().map(Vec::as_slice).collect();
+            self.guard(guard, (&guard.steps, &seen), block.place, focus)?;
         }
         let root = self.out.start(&block.root, (block.place, self.store.place(focus)));
         self.ops(&block.ops, focus, root)?;
@@ -60,15 +67,29 @@ impl Run<'_> {
         Reject { code, mapping: Arc::clone(self.file), rule, source, text: text.into() }
     }
 
-    fn guard(&self, guard: &Guard, parents: &[usize], rule: Place, focus: NodeId) -> Result<(), Reject> {
-        if let Some((way, rest)) = parents.split_first() {
-            return self.store.children(focus, *way).try_for_each(|child| self.guard(guard, rest, rule, child));
+    /// Looks from `focus`, at the first of the steps that are left, for leaves that satisfy what no rule asks for; `at` also says what
+    /// those rules ask for from here on whose predicates hold so far.
+    fn guard(&self, guard: &Guard, at: (&[GuardStep], &[&[Vec<Check>]]), rule: Place, focus: NodeId) -> Result<(), Reject> {
+        let (steps, seen) = at;
+        let Some(((_, types), rest)) = steps.split_first() else { return Ok(()) };
+        if types.as_ref().is_some_and(|types| !self.store.has_type(types, focus)) {
+            return Ok(());
         }
-        for (at, child) in self.store.children(focus, guard.to).enumerate() {
-            if !guard.seen.iter().any(|checks| checks.iter().all(|check| self.store.passes(check, at, child))) {
-                let text = format!("no rule reads this '{}': its predicates match none", guard.name.local());
-                return Err(self.reject("SM905", rule, self.store.place(child), text));
+        let seen: Vec<&[Vec<Check>]> = seen.iter().filter_map(|asked| asked.get(1..)).collect();
+        let Some((way, _)) = rest.first() else {
+            let there = guard.attribute.is_none_or(|attribute| self.store.value(focus, attribute).is_some());
+            if there && seen.is_empty() {
+                let why = if guard.seen.is_empty() { "no rule reads the attributes of its type" } else { "its predicates match none" };
+                let text = format!("no rule reads this '{}': {why}", guard.leaf);
+                return Err(self.reject("SM905", rule, self.store.place(focus), text));
             }
+            return Ok(());
+        };
+        for (at, child) in self.store.children(focus, *way).enumerate() {
+            let passes =
+                |asked: &&&[Vec<Check>]| asked.first().is_none_or(|checks| checks.iter().all(|check| self.store.passes(check, at, child)));
+            let left: Vec<&[Vec<Check>]> = seen.iter().filter(passes).copied().collect();
+            self.guard(guard, (rest, &left), rule, child)?;
         }
         Ok(())
     }

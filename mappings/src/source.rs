@@ -1,6 +1,6 @@
 //! Where a rule reads: paths resolved against the source schema, with what can be absent, repeat or be nil.
 
-use crate::coverage::{Key, Touch};
+use crate::coverage::{Key, Touch, What, wheres};
 use crate::diagnostic::{Location, Report, closest, meant};
 use crate::graph::{Child, Graph, TypeId};
 use crate::kept::{Kept, ROOT, Way};
@@ -59,8 +59,6 @@ pub(crate) struct Source<'a> {
     pub(crate) kept: Kept,
     /// The window and what stands around it: outside of it, what rules read must be a header. Nothing where all is known.
     pub(crate) ahead: Nodes,
-    /// Whether the path is only counted: to count elements is not to read them.
-    pub(crate) counting: bool,
     /// Whether what rules read is kept until the document ends.
     pub(crate) retained: bool,
     /// Where the mapping parts.
@@ -82,7 +80,7 @@ struct Walk {
 impl<'a> Source<'a> {
     pub(crate) fn new(graph: &'a Graph<'a>, scope: &'a Scope) -> Self {
         let (touch, kept, ahead, turns) = Default::default();
-        Self { graph, scope, touch, kept, ahead, counting: false, retained: false, turns, top: 0 }
+        Self { graph, scope, touch, kept, ahead, retained: false, turns, top: 0 }
     }
 }
 
@@ -182,8 +180,20 @@ impl Source<'_> {
         for test in tests {
             checks.push(self.test(test, &mut node, path, place, report)?);
         }
-        if !self.counting {
-            self.touch.at(&with(&parent.keys, Key::Child(name.clone())), &|touch| touch.seen(&checks));
+        // Types stand in the keys; the first of what stands once at most is all of it.
+        let parts = |check: &&Check| !(matches!(check, Check::Type(_)) || child.max == Some(1) && **check == Check::Position(1));
+        let only: Vec<Check> = checks.iter().filter(parts).cloned().collect();
+        if !only.is_empty() {
+            node.keys.push(Key::Where(only));
+        }
+        // A predicate reads what it asks for where it holds.
+        for test in tests {
+            let key = match test {
+                Test::Attribute(name, _) => Key::Attribute(name.clone()),
+                Test::Child(name, _) => Key::Child(name.clone()),
+                Test::Position(_) | Test::Type(_) => continue,
+            };
+            self.claim(&with(&node.keys, key), What::Tests);
         }
         walk.down.push(Down { to: node.way, checks });
         walk.nodes.push(node);
@@ -194,14 +204,14 @@ impl Source<'_> {
         match test {
             Test::Position(position) => Some(Check::Position(*position)),
             Test::Attribute(name, value) => {
-                if !self.graph.attributes(node.type_id).iter().any(|attribute| attribute.name == *name) {
+                let attributes = self.graph.attributes(node.type_id);
+                let Some(attribute) = attributes.iter().find(|attribute| attribute.name == *name) else {
                     let text = format!("source has no attribute '@{}' in the predicate of '{path}'", self.show(name));
                     report.error("SM101", place, text).declared_at(node.declared.clone());
                     return None;
-                }
-                let turn = self.turns.now();
-                self.touch.at(&with(&node.keys, Key::Attribute(name.clone())), &|touch| touch.read(turn.clone()));
-                Some(Check::Attribute(self.kept.attribute(node.way, name), value.clone()))
+                };
+                let default = attribute.default.as_ref() == Some(value);
+                Some(Check::Attribute(self.kept.attribute(node.way, name), value.clone(), default))
             }
             Test::Child(name, value) => {
                 let children = self.graph.children(node.type_id);
@@ -210,11 +220,9 @@ impl Source<'_> {
                     report.error("SM100", place, text).declared_at(node.declared.clone());
                     return None;
                 };
-                let turn = self.turns.now();
-                self.touch.at(&with(&node.keys, Key::Child(name.clone())), &|touch| touch.read(turn.clone()));
                 let way = self.kept.child(node.way, name, child.rank);
                 self.kept.keep(way, self.retained, |way| way.text = true);
-                Some(Check::Child(way, value.clone()))
+                Some(Check::Child(way, value.clone(), child.default.as_ref() == Some(value)))
             }
             Test::Type(name) => {
                 let id = self.derived(name, node, place, report)?;
@@ -234,8 +242,13 @@ impl Source<'_> {
 
     /// Says that a rule reads what was resolved.
     pub(crate) fn read(&mut self, found: &Resolved) {
-        let turn = self.turns.now();
-        self.touch.at(&found.keys, &|touch| touch.read(turn.clone()));
+        self.claim(&found.keys, What::Read);
+    }
+
+    /// Says what the rules that stand here do with what `keys` lead to.
+    pub(crate) fn claim(&mut self, keys: &[Key], what: What) {
+        let (turn, only) = (self.turns.now(), wheres(keys));
+        self.touch.at(keys, &|touch| touch.claim(what, turn.clone(), only.clone()));
     }
 
     /// What cannot be there where `keys` lead to something: the other alternatives of the choices on the way.
@@ -251,7 +264,7 @@ impl Source<'_> {
                     here = child.type_id;
                 }
                 Key::Typed(types) => here = types.first().copied().unwrap_or(here),
-                Key::Attribute(_) => {}
+                Key::Attribute(_) | Key::Where(_) => {}
             }
             above.push(key.clone());
         }
@@ -310,7 +323,7 @@ impl Source<'_> {
             && let Some(child) = children.iter().find(|child| child.name.local() == local)
         {
             let keys = with(&parent.keys, Key::Child(child.name.clone()));
-            self.touch.at(&keys, &|touch| touch.read(Turn::new()));
+            self.touch.at(&keys, &|touch| touch.claim(What::Read, Turn::new(), Vec::new()));
         }
     }
 
@@ -349,7 +362,7 @@ impl Source<'_> {
             closest(name.local(), locals).and_then(|(local, _)| attributes.iter().find(|attribute| attribute.name.local() == local));
         if let Some(likely) = likely {
             let keys = with(&node.keys, Key::Attribute(likely.name.clone()));
-            self.touch.at(&keys, &|touch| touch.read(Turn::new()));
+            self.touch.at(&keys, &|touch| touch.claim(What::Read, Turn::new(), Vec::new()));
         }
         None
     }

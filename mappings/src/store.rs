@@ -301,10 +301,18 @@ impl Store {
     pub(crate) fn passes(&self, check: &Check, at: usize, node: NodeId) -> bool {
         match check {
             Check::Position(position) => at + 1 == *position,
-            Check::Attribute(attribute, value) => self.value(node, *attribute) == Some(value),
-            Check::Child(way, value) => self.children(node, *way).any(|child| self.text(child) == value),
+            Check::Attribute(attribute, value, default) => self.value(node, *attribute).map_or(*default, |found| found == value),
+            Check::Child(way, value, default) => self.children(node, *way).any(|child| {
+                let text = self.text(child);
+                text == value || *default && text.is_empty()
+            }),
             Check::Type(check) => self.has_type(check, node),
         }
+    }
+
+    /// Whether `xsi:type` stands anywhere in what is kept.
+    pub(crate) fn has_types(&self) -> bool {
+        !self.types.is_empty()
     }
 
     /// Whether the element's own type, as xsi:type or its declaration gives it, is one of those checked for.

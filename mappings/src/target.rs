@@ -270,6 +270,9 @@ impl Target<'_> {
         self.excluded(draft, &children, turns, place, report);
         let needs_text = self.graph.text_type(draft.type_id).is_some_and(|text| text.check("").is_err());
         self.required(draft.text, usize::from(needs_text), &format!("the text of {}", draft.path), draft.declared.clone(), place, report);
+        if draft.text.max != Some(0) && draft.text.max != Some(1) {
+            report.error("SM203", place, format!("the text of '{}' is written more than once", draft.path));
+        }
         for attribute in self.graph.attributes(draft.type_id).iter() {
             let path = format!("{}/@{}", draft.path, self.show(&attribute.name));
             let times = draft.attributes.get(&attribute.name).copied().unwrap_or(Times::NEVER);

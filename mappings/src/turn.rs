@@ -1,6 +1,6 @@
 //! When a rule has its turn: the branches that it stands in, and what of the source is there or absent in each.
 
-use crate::coverage::Key;
+use crate::coverage::{Key, holds_in, wheres};
 use xsd::tree::Place;
 
 /// The way to an element or an attribute, from the root.
@@ -31,10 +31,11 @@ pub(crate) struct Turns {
 }
 
 impl Branch {
-    /// Whether what stands at `keys` cannot be there in this case.
+    /// Whether what stands at `keys` cannot be there in this case. What predicates ask for says nothing of what they leave out.
     fn excludes(&self, keys: &[Key]) -> bool {
-        self.absent.iter().any(|absent| follow(absent, keys) == Met::Inside)
-            || self.present.iter().any(|present| follow(present, keys) == Met::OtherType)
+        let speaks = |around: &Keys| holds_in(&wheres(around), &wheres(keys));
+        self.absent.iter().any(|absent| follow(absent, keys) == Met::Inside && speaks(absent))
+            || self.present.iter().any(|present| follow(present, keys) == Met::OtherType && speaks(present))
     }
 }
 
@@ -114,6 +115,8 @@ fn follow(around: &[Key], keys: &[Key]) -> Met {
     let (mut around, mut keys) = (around, keys);
     loop {
         match (around, keys) {
+            ([Key::Where(_), more @ ..], _) => around = more,
+            (_, [Key::Where(_), rest @ ..]) => keys = rest,
             ([Key::Typed(wanted), more @ ..], [Key::Typed(has), rest @ ..]) => {
                 if !has.iter().any(|id| wanted.contains(id)) {
                     return Met::OtherType;

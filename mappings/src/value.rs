@@ -5,6 +5,7 @@ use crate::coverage::Key;
 use crate::date::Kind;
 use crate::diagnostic::meant;
 use crate::document::{Absent, Missing, Set};
+use crate::function::Function;
 use crate::graph::TypeId;
 use crate::judge::{Produced, Verdict, judge, list, texty, words};
 use crate::path::Path;
@@ -85,7 +86,10 @@ impl<'a> Compiler<'a> {
             if let Some(fork) = fork {
                 self.source.turns.enter(fork, at);
             }
-            self.source.read(&found);
+            // A constant in the place of the value carries nothing of it.
+            if !set.via.iter().any(Function::drops) {
+                self.source.read(&found);
+            }
             if fork.is_some() {
                 self.source.turns.leave();
             }

@@ -1,7 +1,7 @@
 //! Rules under a condition: choices, cases by type, and whether every one is handled.
 
 use super::{Compiler, Site};
-use crate::coverage::Key;
+use crate::coverage::{Key, What};
 use crate::diagnostic::Report;
 use crate::document::{self, Branch, Rule, WhenTest};
 use crate::path::Path;
@@ -122,8 +122,7 @@ impl<'a> Compiler<'a> {
         };
         for branch in branches {
             self.source.turns.enter(fork, branch);
-            let turn = self.source.turns.now();
-            self.source.touch.at(&found.keys, &|touch| touch.decide(turn.clone()));
+            self.source.claim(&found.keys, What::Decides);
             self.source.turns.leave();
         }
     }
