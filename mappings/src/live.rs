@@ -1,6 +1,6 @@
 //! The mappings of a directory while it changes on the disk: what checks clean takes the place of what is in force, the rest is refused.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::sector::Sector;
 use crate::verbs::samples;
 use std::collections::BTreeMap;
@@ -86,7 +86,9 @@ impl<T> Live<T> {
     }
 }
 
-fn lines(found: Vec<Diagnostic>) -> Vec<String> {
+/// Errors first: who shows some of these shows why it is refused.
+fn lines(mut found: Vec<Diagnostic>) -> Vec<String> {
+    found.sort_by_key(|diagnostic| diagnostic.severity != Severity::Error);
     found.iter().map(ToString::to_string).collect()
 }
 
