@@ -16,7 +16,7 @@ use book::Book;
 use closing::Closing;
 use posting::{Bits, CHUNK};
 use recent::Recent;
-use run::{Found, Run};
+use run::{AHEAD, Found, Run, WINDOW_MIN};
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -497,24 +497,32 @@ impl Index {
         (direction, limit): (Direction, usize),
         found: &mut Vec<u64>,
     ) -> Result<(), IndexError> {
-        // A disk answers many questions at once as fast as one.
-        for run in runs.iter().filter(|run| run.leaves.start < cursors.end && cursors.start < run.leaves.end) {
-            run.announce(groups);
+        let mut order: Vec<&Arc<Run>> =
+            runs.iter().filter(|run| run.leaves.start < cursors.end && cursors.start < run.leaves.end).collect();
+        if direction == Direction::Descending {
+            order.reverse();
+        }
+        if found.len() > limit {
+            return Ok(());
         }
         let mut search = |run: &Run| {
-            let within = run.leaves.start.max(cursors.start)..run.leaves.end.min(cursors.end);
-            if within.is_empty() || found.len() > limit {
-                return Ok(());
-            }
-            let start = filter.from.map_or(Ok(0), |from| run.since(from))?.max(within.start);
-            let end = filter.to.map_or(Ok(u64::MAX), |to| run.since(to))?.min(within.end);
-            search_run(run, groups, &(start..end), (direction, limit), found)
+            let start = filter.from.map_or(Ok(0), |from| run.since(from))?.max(run.leaves.start.max(cursors.start));
+            let end = filter.to.map_or(Ok(u64::MAX), |to| run.since(to))?.min(run.leaves.end.min(cursors.end));
+            search_run(run, groups, &(start..end), (direction, limit), found)?;
+            Ok(found.len() > limit)
         };
-        let mut each = |run: &Arc<Run>| search(run).map_err(|error| self.damaged(run.leaves.start, error));
-        match direction {
-            Direction::Ascending => runs.iter().try_for_each(&mut each),
-            Direction::Descending => runs.iter().rev().try_for_each(&mut each),
+        for (at, run) in order.iter().enumerate() {
+            // A disk answers many questions at once as fast as one. A page that the first run does not fill may need all the others.
+            match at {
+                0 => run.announce(groups, WINDOW_MIN),
+                1 => order.iter().skip(1).for_each(|run| run.announce(groups, AHEAD)),
+                _ => {}
+            }
+            if search(run).map_err(|error| self.damaged(run.leaves.start, error))? {
+                break;
+            }
         }
+        Ok(())
     }
 }
 

@@ -171,7 +171,9 @@ fn copy(from: &Path, to: &Path) {
         if file.path().is_dir() {
             copy(&file.path(), &target);
         } else {
-            fs::copy(file.path(), target).unwrap();
+            // Whoever works there may remove it just now: then it is gone at this moment, too.
+            let copied = fs::copy(file.path(), target);
+            assert!(copied.is_ok() || copied.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound));
         }
     }
 }

@@ -22,10 +22,10 @@ const TIMES: u64 = 1024;
 const FILTER_BITS: u64 = 10;
 const FILTER_PROBES: u32 = 4;
 /// Octets of a posting read at once: at first, and when a query goes on and on.
-const WINDOW_MIN: usize = 16 << 10;
+pub(super) const WINDOW_MIN: usize = 16 << 10;
 const WINDOW_MAX: usize = 256 << 10;
 /// Octets beyond a window that the disk is told of.
-const AHEAD: usize = 512 << 10;
+pub(super) const AHEAD: usize = 512 << 10;
 
 /// A term with a posting of its own place.
 #[derive(Clone, Debug)]
@@ -207,18 +207,19 @@ impl Run {
         self.leaves.start / CHUNK
     }
 
-    /// Has the disk begin to read where the terms are, if each group may have one here.
-    pub(super) fn announce(&self, groups: &[Vec<Vec<u8>>]) {
-        let places: Vec<Vec<(u64, usize)>> = groups.iter().map(|group| group.iter().filter_map(|key| self.place(key)).collect()).collect();
+    /// Has the disk begin to read where the terms are, and so much of each posting, if each group may have one here.
+    pub(super) fn announce(&self, groups: &[Vec<Vec<u8>>], most: usize) {
+        let places: Vec<Vec<(u64, usize)>> =
+            groups.iter().map(|group| group.iter().filter_map(|key| self.place(key, most)).collect()).collect();
         if places.iter().all(|places| !places.is_empty()) {
             places.into_iter().flatten().for_each(|(at, length)| self.medium.will_read(&self.name, at, length as u64));
         }
     }
 
-    /// What is read first of a term that may be here.
-    fn place(&self, key: &[u8]) -> Option<(u64, usize)> {
+    /// Where a term may be, and how much is read first.
+    fn place(&self, key: &[u8], most: usize) -> Option<(u64, usize)> {
         if let Ok(place) = self.heavy.binary_search_by(|heavy| heavy.key.as_ref().cmp(key)) {
-            return self.heavy.get(place).map(|heavy| (heavy.at, heavy.directory + heavy.length.min(WINDOW_MIN)));
+            return self.heavy.get(place).map(|heavy| (heavy.at, heavy.directory + heavy.length.min(most)));
         }
         let place = self.blocks.partition_point(|block| block.first.as_ref() <= key).checked_sub(1)?;
         self.blocks.get(place).filter(|_| self.sieve.may_have(key)).map(|block| (block.at, block.length))
